@@ -1,0 +1,6 @@
+export * from './bundle.ts';
+export * from './change.ts';
+export * from './ids.ts';
+export * from './json.ts';
+export * from './log-record.ts';
+export * from './problem.ts';

@@ -1,0 +1,1 @@
+export type { Database, Queryable, QueryResult } from './port.ts';
