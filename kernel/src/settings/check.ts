@@ -4,11 +4,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type SettingsProblem, settingsProblem } from './problem.ts';
 
-/** A port that a process is going to listen on; `name` is the setting's. Port 0 is always free. */
+/** A port that a process is going to listen on; `name` is the setting's. Port 0 is always free, an absent one is not checked. */
 export interface PortClaim {
   readonly name: string;
-  readonly host: string;
-  readonly port: number;
+  readonly host: string | undefined;
+  readonly port: number | undefined;
 }
 
 /** A problem for each port that cannot be listened on, or that two settings claim. */
@@ -16,7 +16,7 @@ export async function checkPorts(claims: readonly PortClaim[]): Promise<Settings
   const problems: SettingsProblem[] = [];
   const owners = new Map<number, string>();
   for (const claim of claims) {
-    if (claim.port === 0) continue;
+    if (!claim.port) continue;
     const owner = owners.get(claim.port);
     owners.set(claim.port, claim.name);
     const message = owner
@@ -48,14 +48,15 @@ function tryToListen(claim: PortClaim): Promise<string | undefined> {
     server.once('error', (error) =>
       resolve(listenMessage(errorCode(error), claim) ?? `cannot be opened: ${error.message}`),
     );
-    server.listen({ host: claim.host, port: claim.port, exclusive: true }, () =>
+    server.listen({ ...(claim.host && { host: claim.host }), port: claim.port ?? 0, exclusive: true }, () =>
       server.close(() => resolve(undefined)),
     );
   });
 }
 
-/** A problem when the folder cannot be made or written to. */
-export async function checkDataDir(path: string, name = 'DATA_DIR'): Promise<SettingsProblem[]> {
+/** A problem when the folder cannot be made or written to; an absent path is not checked. */
+export async function checkDataDir(path: string | undefined, name = 'DATA_DIR'): Promise<SettingsProblem[]> {
+  if (path === undefined) return [];
   const probe = join(path, `.probe-${randomUUID()}`);
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });

@@ -1,5 +1,5 @@
-import { describeProblems, EXIT_SETTINGS, problemsOf, type SettingsProblem } from './problem.ts';
-import { readSettings, type SettingsSource, type VariableSet } from './read.ts';
+import { describeProblems, EXIT_SETTINGS, type SettingsProblem } from './problem.ts';
+import { collectSettings, type SettingsSource, type VariableSet } from './read.ts';
 import { describeVariables, printConfig } from './show.ts';
 import type { Values } from './variable.ts';
 
@@ -14,8 +14,8 @@ interface Options<V extends VariableSet> extends SettingsSource {
   /** First lines of `--help`: what this process is and how it is started. */
   readonly usage: string;
   readonly variables: V;
-  /** What can only be found out by trying: ports, folders. Its problems are reported with the others. */
-  readonly check?: (values: Values<V>) => Promise<readonly SettingsProblem[]>;
+  /** What can only be found out by trying: ports, folders. Sees the values that are good; reported with the others. */
+  readonly check?: (values: Partial<Values<V>>) => Promise<readonly SettingsProblem[]>;
 }
 
 /** Understands a process's command line: settings, `--help`, `--print-config`. Never throws for what people typed. */
@@ -29,16 +29,13 @@ export async function readCommandLine<V extends VariableSet>(options: Options<V>
       stdout: `${options.usage}\n\nSettings, as KEY=VALUE words or in the environment; KEY_FILE names a file that holds the value:\n${describeVariables(options.variables)}`,
     };
   }
-  try {
-    const values = readSettings(options.variables, { argv, env: options.env });
-    if (asked('--print-config')) return { kind: 'exit', code: 0, stdout: printConfig(options.variables, values) };
-    const problems = (await options.check?.(values)) ?? [];
-    return problems.length === 0 ? { kind: 'run', values } : refused(problems);
-  } catch (error) {
-    const problems = problemsOf(error);
-    if (!problems) throw error;
-    return refused(problems);
+  const { values, problems } = collectSettings(options.variables, { argv, env: options.env });
+  if (asked('--print-config') && problems.length === 0) {
+    return { kind: 'exit', code: 0, stdout: printConfig(options.variables, values) };
   }
+  const found = asked('--print-config') ? [] : ((await options.check?.(values)) ?? []);
+  const all = [...problems, ...found];
+  return all.length === 0 ? { kind: 'run', values: values as Values<V> } : refused(all);
 }
 
 function refused(problems: readonly SettingsProblem[]): { kind: 'exit'; code: number; stderr: string } {

@@ -23,14 +23,23 @@ const ALWAYS_KNOWN = ['SERVICE_MODE'];
  * @throws SettingsError with every problem at once
  */
 export function readSettings<V extends VariableSet>(variables: V, source: SettingsSource): Values<V> {
+  const { values, problems } = collectSettings(variables, source);
+  if (problems.length > 0) throw new SettingsError(problems);
+  return values as Values<V>;
+}
+
+/** Reads settings as `readSettings` does, but gives what is good beside what is not. */
+export function collectSettings<V extends VariableSet>(
+  variables: V,
+  source: SettingsSource,
+): { readonly values: Partial<Values<V>>; readonly problems: readonly SettingsProblem[] } {
   const problems: SettingsProblem[] = [];
   const words = readWords(source.argv, variables, problems);
   const values: { [name: string]: unknown } = {};
   for (const [name, variable] of Object.entries(variables)) {
     values[name] = readOne(name, variable, lookUp(name, [words, source.env]), problems);
   }
-  if (problems.length > 0) throw new SettingsError(problems);
-  return values as Values<V>;
+  return { values: values as Partial<Values<V>>, problems };
 }
 
 function readOne(name: string, variable: Variable<unknown>, found: Found, problems: SettingsProblem[]): unknown {
