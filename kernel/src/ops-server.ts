@@ -44,7 +44,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
     request.resume();
     if (request.method !== 'GET' && request.method !== 'HEAD') sendJson(response, 405, { error: 'only GET' });
     else if (!page) sendJson(response, 404, { error: 'not here', pages: Object.keys(pages) });
-    else Promise.resolve(page(response)).catch((error: unknown) => sendJson(response, 500, { error: String(error) }));
+    else serve(page, response);
   });
   server.requestTimeout = 10_000;
   server.headersTimeout = 5_000;
@@ -60,6 +60,18 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
         server.closeAllConnections();
       }),
   };
+}
+
+/** A page that fails answers 500: the ops server outlives whatever it reports on. */
+async function serve(
+  page: (response: ServerResponse) => Promise<void> | void,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    await page(response);
+  } catch {
+    sendJson(response, 500, { error: 'this page failed' });
+  }
 }
 
 async function sendMetrics(response: ServerResponse, metrics: Metrics): Promise<void> {

@@ -34,11 +34,14 @@ export function signChange<T extends object>(key: OrgKey, message: T): T & { kid
   return { ...body, sig: signature(key, body) };
 }
 
+interface SignedForOrg {
+  readonly org_id: string;
+  readonly kid: string;
+  readonly sig: string;
+}
+
 /** Whether `sig` was made with this very key over the rest of the message. */
-export function verifyChange(
-  key: OrgKey,
-  message: { readonly org_id: string; readonly kid: string; readonly sig: string },
-): boolean {
+export function verifyChange<T extends SignedForOrg>(key: OrgKey, message: T): boolean {
   const { sig, ...body } = message;
   return body.kid === String(key.generation) && body.org_id === key.orgId && sameSecret(sig, signature(key, body));
 }
