@@ -2,6 +2,7 @@ export * from './atomic-file.ts';
 export * from './backoff.ts';
 export * from './canonical.ts';
 export * from './cidr.ts';
+export * from './folder-lock.ts';
 export * from './lifecycle.ts';
 export * from './log.ts';
 export * from './metrics.ts';
