@@ -94,8 +94,7 @@ describe('shape of the code', () => {
 
   test('nothing exports a default or is called utils, helpers or common', () => {
     const bad = sources.filter(
-      ({ path, text }) =>
-        /export default/.test(text) || /\/(utils|helpers|common|manager)(\.ts|\/)/.test(path),
+      ({ path, text }) => /export default/.test(text) || /\/(utils|helpers|common|manager)(\.ts|\/)/.test(path),
     );
     expect(bad.map(({ path }) => path)).toEqual([]);
   });
