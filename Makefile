@@ -12,7 +12,8 @@ setup: node_modules/.installed ## install what the project needs
 
 node_modules/.installed: package-lock.json package.json $(wildcard */package.json)
 	@bin/preflight.sh
-	npm ci --no-audit --no-fund --loglevel=error
+	@# Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 build: setup ## compile everything

@@ -9,11 +9,7 @@ const common = {
 };
 
 /** Outcome of a call. `refused` stands in records only: the node did not take the call. */
-export const CallOutcome = Type.Union(
-  (['completed', 'transferred', 'caller_hangup', 'failed', 'limit', 'refused'] as const).map((name) =>
-    Type.Literal(name),
-  ),
-);
+export const CallOutcome = Type.Enum(['completed', 'transferred', 'caller_hangup', 'failed', 'limit', 'refused']);
 export type CallOutcome = 'completed' | 'transferred' | 'caller_hangup' | 'failed' | 'limit' | 'refused';
 
 const text = (maxLength: number) => Type.String({ maxLength });
@@ -69,24 +65,20 @@ export type CallRecord = Static<typeof CallRecord>;
 
 /** One effect of a step: what was asked for and what came back, secrets and sealed values masked. */
 export const EffectDetail = Type.Object({
-  kind: Type.Union(
-    (
-      [
-        'answer',
-        'play',
-        'say',
-        'gather',
-        'record',
-        'wait',
-        'channel',
-        'http',
-        'exec',
-        'amd',
-        'transfer',
-        'hangup',
-      ] as const
-    ).map((kind) => Type.Literal(kind)),
-  ),
+  kind: Type.Enum([
+    'answer',
+    'play',
+    'say',
+    'gather',
+    'record',
+    'wait',
+    'channel',
+    'http',
+    'exec',
+    'amd',
+    'transfer',
+    'hangup',
+  ]),
 });
 
 /** One per step of a call, in order of `seq` from 0. `at_ms` counts from the start of the call. */

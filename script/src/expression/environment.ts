@@ -1,0 +1,34 @@
+import { Environment } from '@marcbachmann/cel-js';
+
+/** Names that every expression may use; `secret` only in webhooks. */
+export type ScopeName = 'vars' | 'call' | 'lead' | 'input' | 'now' | 'secret';
+
+/** Structural bounds of one expression: it has no loops, so these bound its cost. */
+const EXPRESSION_LIMITS = {
+  maxAstNodes: 400,
+  maxDepth: 40,
+  maxListElements: 200,
+  maxMapEntries: 200,
+  maxCallArguments: 16,
+};
+
+function environment(): Environment {
+  return new Environment({
+    unlistedVariablesAreDyn: false,
+    homogeneousAggregateLiterals: false,
+    limits: EXPRESSION_LIMITS,
+  })
+    .registerVariable('vars', 'map<string, dyn>')
+    .registerVariable('call', 'map<string, dyn>')
+    .registerVariable('lead', 'map<string, dyn>')
+    .registerVariable('input', 'map<string, dyn>')
+    .registerVariable('now', 'google.protobuf.Timestamp')
+    .registerFunction('string(google.protobuf.Timestamp): string', (value: Date) => value.toISOString())
+    .registerFunction('int(google.protobuf.Timestamp): int', (value: Date) =>
+      BigInt(Math.floor(value.getTime() / 1000)),
+    );
+}
+
+/** Where most expressions are understood, and where those of webhooks are. */
+export const PLAIN: Environment = environment();
+export const WITH_SECRETS: Environment = environment().registerVariable('secret', 'map<string, string>');

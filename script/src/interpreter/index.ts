@@ -1,0 +1,2 @@
+export { advance, start } from './interpreter.ts';
+export type * from './protocol.ts';

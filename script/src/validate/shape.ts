@@ -1,0 +1,129 @@
+import type { TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import { closest } from '../closest.ts';
+import { Frame, type ScriptDocument } from '../schema/document.ts';
+import { LIMITS, STEP_NAME } from '../schema/fields.ts';
+import { STEP_TYPES } from '../schema/step-types.ts';
+import type { Issues } from './issue.ts';
+
+/** Step types that have a name already and come with a later version. */
+export const RESERVED_TYPES: readonly string[] = ['listen', 'converse', 'ask_model', 'run'];
+
+/** Deepest nesting of a document's JSON. */
+const DEEPEST = 64;
+
+const checkFrame = Compile(Frame);
+const checkSteps = new Map<string, Validator>(
+  Object.entries(STEP_TYPES).map(([type, { schema }]) => [type, Compile(schema as TSchema)]),
+);
+
+/** Checks size and shape; returns the document when it can be looked at further. */
+export function checkShape(document: unknown, issues: Issues): ScriptDocument | undefined {
+  if (!isObject(document)) {
+    issues.error('SCHEMA', [], 'a script is a JSON object');
+    return undefined;
+  }
+  if (!checkSize(document, issues)) return undefined;
+  report(checkFrame, document, [], issues);
+  const steps = document['steps'];
+  if (!isObject(steps)) return undefined;
+  const names = Object.keys(steps);
+  if (names.length > LIMITS.steps)
+    issues.error('TOO_LARGE', ['steps'], `a script has at most ${LIMITS.steps} steps; this one has ${names.length}`);
+  if (names.length === 0) issues.error('SCHEMA', ['steps'], 'a script has at least one step');
+  for (const name of names.slice(0, LIMITS.steps)) checkStep(name, steps[name], issues);
+  return issues.result().errors.length === 0 ? (document as unknown as ScriptDocument) : undefined;
+}
+
+function checkSize(document: object, issues: Issues): boolean {
+  if (deeperThan(document, DEEPEST)) {
+    issues.error('TOO_LARGE', [], `a script nests at most ${DEEPEST} levels deep`);
+    return false;
+  }
+  const bytes = utf8Length(JSON.stringify(document));
+  if (bytes <= LIMITS.documentBytes) return true;
+  issues.error(
+    'TOO_LARGE',
+    [],
+    `a script has at most ${LIMITS.documentBytes / 1024} KiB of JSON; this one has ${Math.ceil(bytes / 1024)}`,
+  );
+  return false;
+}
+
+function deeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => deeperThan(item, levels - 1));
+}
+
+function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+function checkStep(name: string, step: unknown, issues: Issues): void {
+  const path = ['steps', name];
+  if (!new RegExp(STEP_NAME).test(name)) {
+    issues.error('SCHEMA', path, 'a step’s name begins with a letter or _ and has at most 64 letters, digits, _ and -');
+  }
+  if (!isObject(step)) {
+    issues.error('SCHEMA', path, 'a step is a JSON object');
+    return;
+  }
+  const type = step['type'];
+  const check = typeof type === 'string' ? checkSteps.get(type) : undefined;
+  if (check) report(check, step, path, issues);
+  else reportType(type, [...path, 'type'], issues);
+}
+
+function reportType(type: unknown, path: readonly string[], issues: Issues): void {
+  const types = Object.keys(STEP_TYPES);
+  if (typeof type !== 'string') issues.error('SCHEMA', path, `a step has a type: one of ${types.join(', ')}`);
+  else if (RESERVED_TYPES.includes(type))
+    issues.error('RESERVED_TYPE', path, `steps of type ${type} come with a later version of VoiceOI`);
+  else {
+    const near = closest(type, types);
+    issues.error(
+      'SCHEMA',
+      path,
+      `there is no step type "${type.slice(0, 64)}"${near ? `; did you mean ${near}?` : `: there are ${types.join(', ')}`}`,
+    );
+  }
+}
+
+/** At most so many errors of one step are told: more would hide each other. */
+const MOST_ERRORS = 10;
+
+function report(check: Validator, value: unknown, path: readonly string[], issues: Issues): void {
+  if (check.Check(value)) return;
+  const errors = check
+    .Errors(value)
+    .filter((error) => error.keyword !== 'anyOf' || !hasDeeper(error.instancePath, check.Errors(value)));
+  for (const error of errors.slice(0, MOST_ERRORS)) {
+    const tokens = error.instancePath
+      .split('/')
+      .slice(1)
+      .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+    const unknown = unknownFields(error);
+    if (unknown.length === 0) issues.error('SCHEMA', [...path, ...tokens], error.message);
+    for (const field of unknown)
+      issues.error('SCHEMA', [...path, ...tokens, field], `there is no field "${field}" here`);
+  }
+}
+
+interface SchemaError {
+  readonly keyword: string;
+  readonly instancePath: string;
+  readonly params: object;
+}
+
+function hasDeeper(path: string, errors: readonly SchemaError[]): boolean {
+  return errors.some((error) => error.instancePath.startsWith(`${path}/`));
+}
+
+function unknownFields(error: SchemaError): readonly string[] {
+  const named = 'additionalProperties' in error.params ? error.params.additionalProperties : undefined;
+  return error.keyword === 'additionalProperties' && Array.isArray(named) ? named.map(String) : [];
+}
+
+function isObject(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
