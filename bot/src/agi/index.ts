@@ -1,0 +1,1 @@
+export { type AgiServer, type AgiServerOptions, startAgiServer } from './server.ts';

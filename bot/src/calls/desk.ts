@@ -1,0 +1,135 @@
+import type { Metrics } from '@voiceoi/kernel';
+import { uuidv7 } from 'uuidv7';
+import type { Configuration } from '../sync/index.ts';
+import { admit, type Refused } from './admission.ts';
+import { Call, type CallServices } from './call.ts';
+import { callMetrics } from './metrics.ts';
+import type { Admission, CallDesk, IncomingCall } from './ports.ts';
+import { callRecord } from './records.ts';
+
+interface DeskOptions extends Omit<CallServices, 'metrics'> {
+  readonly configuration: Configuration;
+  readonly metrics: Metrics;
+  readonly maxCalls: number;
+}
+
+/** The desk with what a node asks of it. */
+export interface NodeDesk extends CallDesk {
+  readonly activeCalls: number;
+  /** Seconds since the oldest call in flight began; 0 without calls. */
+  oldestSeconds(): number;
+  /** From now on no new call is taken. */
+  stopTaking(): void;
+  /** Resolves when no call is in flight, or after `withinMs`. */
+  idle(withinMs: number): Promise<void>;
+  close(): void;
+}
+
+/** Time limits of calls are looked at this often. */
+const SWEEP_MS = 1000;
+
+/** Takes or refuses calls, and knows those in flight. */
+export function createDesk(options: DeskOptions): NodeDesk {
+  const { configuration, maxCalls } = options;
+  const calls = new Set<Call>();
+  const metrics = callMetrics(options.metrics, () => calls.size);
+  const services: CallServices = {
+    nodeId: options.nodeId,
+    sink: options.sink,
+    outbound: options.outbound,
+    log: options.log,
+    metrics,
+  };
+  const onIdle = new Set<() => void>();
+  let isTaking = true;
+
+  const sweep = setInterval(() => {
+    const now = performance.now();
+    for (const call of calls) call.sweep(now);
+  }, SWEEP_MS);
+
+  const admission = (incoming: IncomingCall): Admission => {
+    const callId = uuidv7();
+    const view = { ...configurationView(configuration), activeCalls: calls.size, maxCalls, isTakingCalls: isTaking };
+    const admitted = admit(incoming, callId, view);
+    if (admitted.kind === 'refused') {
+      refuse(callId, incoming, admitted, services);
+      return { kind: 'refused', reason: admitted.reason, detail: admitted.detail };
+    }
+    const call = new Call(callId, incoming, admitted, services);
+    calls.add(call);
+    const run: Extract<Admission, { kind: 'taken' }>['run'] = async (channel) => {
+      await call.run(channel).finally(() => calls.delete(call));
+      if (calls.size === 0) for (const resolve of onIdle) resolve();
+    };
+    return { kind: 'taken', run };
+  };
+
+  return {
+    admit: admission,
+    get activeCalls() {
+      return calls.size;
+    },
+    oldestSeconds: () => {
+      const [oldest] = calls;
+      return oldest ? (performance.now() - oldest.acceptedAt) / 1000 : 0;
+    },
+    stopTaking: () => {
+      isTaking = false;
+    },
+    idle: (withinMs) => whenIdle(calls, onIdle, withinMs),
+    close: () => clearInterval(sweep),
+  };
+}
+
+function configurationView(configuration: Configuration): Pick<Configuration, 'onlyOrg' | 'serves' | 'playable'> {
+  return { onlyOrg: configuration.onlyOrg, serves: configuration.serves, playable: configuration.playable };
+}
+
+function whenIdle(calls: ReadonlySet<Call>, onIdle: Set<() => void>, withinMs: number): Promise<void> {
+  if (calls.size === 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      onIdle.delete(done);
+      resolve();
+    };
+    const timer = setTimeout(done, withinMs);
+    onIdle.add(done);
+  });
+}
+
+/** A refused call of a known organization leaves a record; others are only counted. */
+function refuse(
+  callId: string,
+  incoming: IncomingCall,
+  refused: Refused,
+  { nodeId, sink, metrics, log }: CallServices,
+): void {
+  metrics.refused(refused.reason);
+  log.info(
+    { org: incoming.org_id?.slice(0, 64), campaign: incoming.campaign_id?.slice(0, 64), reason: refused.reason },
+    'call refused',
+  );
+  if (refused.orgId === undefined) return;
+  const identity = {
+    callId,
+    orgId: refused.orgId,
+    nodeId,
+    campaignId: (incoming.campaign_id ?? '').slice(0, 128),
+    scriptId: undefined,
+    version: undefined,
+    isCanary: false,
+    caller: incoming.caller.number,
+    startedAtMs: Date.now(),
+  };
+  const times = {
+    answeredAtMs: undefined,
+    durationMs: performance.now() - incoming.accepted_at,
+    firstCommandMs: undefined,
+    slowestTurnMs: undefined,
+  };
+  sink.append(refused.orgId, [
+    callRecord(identity, { outcome: 'refused', reason: refused.reason }, times, 0, incoming.lead['id']),
+  ]);
+}

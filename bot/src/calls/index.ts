@@ -1,0 +1,2 @@
+export { createDesk, type NodeDesk } from './desk.ts';
+export type * from './ports.ts';

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import {
+  checkDataDir,
+  checkPorts,
+  createLogger,
+  createMetrics,
+  lockFolder,
+  readCommandLine,
+  runUntilSignal,
+  type SettingsProblem,
+  settingsProblem,
+  startOpsServer,
+  VERSION,
+} from '@voiceoi/kernel';
+import { BOT_VARIABLES, type BotSettings, checkBotSettings, startBot } from './index.ts';
+
+const USAGE = `VoiceOI bot node ${VERSION}: answers AGI calls from the configuration of a master.
+  node dist/index.js SERVICE_MODE=bot SYNC_MASTER_URL=http://master:4000 SYNC_SECRET_KEY=voi_…`;
+
+const commandLine = await readCommandLine({
+  usage: USAGE,
+  variables: BOT_VARIABLES,
+  argv: process.argv.slice(2),
+  env: process.env,
+  check,
+});
+if (commandLine.kind === 'run') await run(commandLine.values);
+else {
+  if (commandLine.stdout) console.log(commandLine.stdout);
+  if (commandLine.stderr) console.error(commandLine.stderr);
+  process.exitCode = commandLine.code;
+}
+
+async function check(settings: Partial<BotSettings>): Promise<readonly SettingsProblem[]> {
+  const ports = (['AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const).map((name) => ({
+    name,
+    host: settings.HOST,
+    port: settings[name],
+  }));
+  return [
+    ...checkBotSettings(settings),
+    ...(await checkPorts(ports)),
+    ...(await checkDataDir(settings.DATA_DIR)),
+    ...readBootstrap(settings.BOOTSTRAP_FILE).problems,
+  ];
+}
+
+async function run(settings: BotSettings): Promise<void> {
+  const lock = await lockFolder(settings.DATA_DIR);
+  if (!lock) {
+    console.error(`DATA_DIR ${settings.DATA_DIR} is used by another process: give each node a folder of its own`);
+    process.exitCode = 78;
+    return;
+  }
+  const log = createLogger({ level: settings.LOG_LEVEL, mode: 'bot' });
+  const metrics = createMetrics({ mode: 'bot', version: VERSION });
+  const bot = await startBot({ settings, bootstrap: readBootstrap(settings.BOOTSTRAP_FILE).bundle, log, metrics });
+  const ops = await startOpsServer({
+    host: settings.HOST,
+    port: settings.OPS_PORT,
+    metrics,
+    ready: bot.ready,
+    state: bot.state,
+  });
+  log.info(
+    { agi_port: bot.agiPort, ops_port: ops.port, master: settings.SYNC_MASTER_URL, node_id: settings.NODE_ID },
+    'the bot node is running',
+  );
+  runUntilSignal({
+    log,
+    stop: async () => {
+      await bot.stop();
+      await ops.close();
+      await lock.release();
+    },
+  });
+}
+
+function readBootstrap(path: string | undefined): {
+  readonly bundle?: unknown;
+  readonly problems: readonly SettingsProblem[];
+} {
+  if (path === undefined) return { problems: [] };
+  try {
+    return { bundle: JSON.parse(readFileSync(path, 'utf8')), problems: [] };
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? 'which is no JSON' : 'which cannot be read';
+    return { problems: [settingsProblem('BOOTSTRAP_FILE', `is ${path}, ${reason}`)] };
+  }
+}

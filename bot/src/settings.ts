@@ -1,0 +1,106 @@
+import { hostname, networkInterfaces } from 'node:os';
+import {
+  cidrs,
+  hostPort,
+  integer,
+  type OrgKey,
+  oneOf,
+  parseOrgKey,
+  port,
+  type SettingsProblem,
+  secrets,
+  settingsProblem,
+  text,
+  url,
+  type Values,
+} from '@voiceoi/kernel';
+
+const NODE_ID = /^[a-z0-9][a-z0-9.-]{0,62}$/;
+
+/** The host name as a node id. */
+function defaultNodeId(): string {
+  const name = hostname()
+    .toLowerCase()
+    .replace(/[^a-z0-9.-]/g, '-')
+    .replace(/^[.-]+/, '')
+    .slice(0, 63);
+  return NODE_ID.test(name) ? name : 'node';
+}
+
+/** The first address of this machine that others can reach. */
+function firstAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+}
+
+/** Settings of a bot node (contract.md, Configuration). */
+export const BOT_VARIABLES = {
+  SYNC_MASTER_URL: url().required().about('address of the master, http://master.example:4000'),
+  SYNC_SECRET_KEY: secrets(orgKey).about('keys of the organizations that this node serves, separated by commas'),
+  DATA_DIR: text('./.voiceoi').about('folder for the last known configuration'),
+  NODE_ID: text(defaultNodeId()).about('name of this node'),
+  POOL: text('default').about('pool that this node belongs to'),
+  HOST: text('0.0.0.0').about('address to listen on'),
+  AGI_PORT: port(4573).about('FastAGI'),
+  HTTP_PORT: port(4580).about('webhook calls'),
+  OPS_PORT: port(9465).about('/healthz, /readyz, /metrics, /state'),
+  ADVERTISE_URL: url(`http://${firstAddress()}:4580`).about('how the gateway reaches this node over HTTP'),
+  ADVERTISE_AGI: hostPort(`${firstAddress()}:4573`).about('how the gateway reaches this node over AGI'),
+  BOOTSTRAP_FILE: text().about('a bundle (JSON) to begin with when nothing else is there'),
+  MAX_CALLS: integer({ min: 1, max: 100_000, default: 1000 }).about(
+    'calls at once before this node says that it is full',
+  ),
+  AGI_ALLOWED_CIDRS: cidrs().about('who may connect to AGI_PORT; everyone without it'),
+  DRAIN_SECONDS: integer({ min: 0, max: 86_400, default: 3600 }).about(
+    'how long calls in flight may go on as the process ends',
+  ),
+  ANNOUNCE_SECONDS: integer({ min: 0, max: 600, default: 0 }).about(
+    'how long new calls are still taken as the process ends',
+  ),
+  FLUSH_SECONDS: integer({ min: 0, max: 3600, default: 20 }).about('how long the end waits for records to be sent'),
+  LOG_FLUSH_SECONDS: integer({ min: 0, max: 60, default: 1 }).about('how soon records are sent'),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info').about('what is logged'),
+};
+
+/** What a bot node was told. */
+export type BotSettings = Values<typeof BOT_VARIABLES>;
+
+function orgKey(textOfKey: string): string {
+  if (!parseOrgKey(textOfKey))
+    throw new Error('keys of the form voi_<org_id>_<generation>_<64 hex>, separated by commas');
+  return textOfKey;
+}
+
+/** Each organization's key, taken apart; the last one of an organization counts. */
+export function keysOf(
+  settings: Pick<BotSettings, 'SYNC_SECRET_KEY'>,
+): readonly { readonly text: string; readonly key: OrgKey }[] {
+  const keys = new Map<string, { readonly text: string; readonly key: OrgKey }>();
+  for (const keyText of settings.SYNC_SECRET_KEY) {
+    const key = parseOrgKey(keyText);
+    if (key) keys.set(key.orgId, { text: keyText, key });
+  }
+  return [...keys.values()];
+}
+
+/** What no single setting can tell. */
+export function checkBotSettings(settings: Partial<BotSettings>): readonly SettingsProblem[] {
+  const problems: SettingsProblem[] = [];
+  if (settings.SYNC_SECRET_KEY?.length === 0) {
+    problems.push(
+      settingsProblem(
+        'SYNC_SECRET_KEY',
+        'is not set: the master shows an organization’s key at /api/orgs/<org_id>/keys',
+      ),
+    );
+  }
+  if (settings.NODE_ID !== undefined && !NODE_ID.test(settings.NODE_ID)) {
+    problems.push(
+      settingsProblem(
+        'NODE_ID',
+        `should be small letters, digits, dots and dashes, at most 63; it is "${settings.NODE_ID}"`,
+      ),
+    );
+  }
+  return problems;
+}

@@ -1,0 +1,19 @@
+import type { LogRecord } from '@voiceoi/contracts';
+
+/** Takes what calls leave behind and sees that the master gets it. */
+export interface LogSink {
+  /** Takes records of one organization, in order. Never throws, never waits. */
+  append(orgId: string, records: readonly LogRecord[]): void;
+  /** Sends what there is; resolves when all is sent or `withinMs` is over. */
+  flush(withinMs: number): Promise<void>;
+  stats(): SpoolStats;
+  stop(): Promise<void>;
+}
+
+/** What waits to be sent. */
+export interface SpoolStats {
+  readonly bytes: number;
+  readonly dropped: number;
+  /** Records that the master refused. */
+  readonly dead_letters: number;
+}

@@ -1,0 +1,158 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { backoff, type Logger } from '@voiceoi/kernel';
+import type { QueuedRecord, RecordQueue } from './queue.ts';
+
+const compress = promisify(gzip);
+
+/** What came of sending a batch. */
+type Sent =
+  | { readonly kind: 'stored'; readonly rejected: number }
+  | { readonly kind: 'later'; readonly afterMs: number | undefined; readonly why: string }
+  | { readonly kind: 'too_large' }
+  | { readonly kind: 'refused'; readonly why: string };
+
+interface SenderOptions {
+  readonly url: string;
+  readonly key: string;
+  readonly queue: RecordQueue;
+  readonly log: Logger;
+  /** How soon records are sent. */
+  readonly flushMs: number;
+  readonly onRejected: (count: number) => void;
+}
+
+/** Bounds of a batch (sync-protocol.md, Logs the other way). */
+const BATCH_RECORDS = 500;
+const BATCH_BYTES = 256 * 1024;
+const SEND_TIMEOUT_MS = 30_000;
+
+/** Sends one organization's records in order, one batch at a time. */
+export class LogSender {
+  readonly #options: SenderOptions;
+  readonly #waits = backoff({ random: Math.random });
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #batchRecords = BATCH_RECORDS;
+  #isStopped = false;
+  #problem: string | undefined;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** Records have come: they go soon, or at once when a batch is full. */
+  wake(): void {
+    if (this.#isStopped || this.#running) return;
+    if (this.#options.queue.length >= this.#batchRecords && this.#problem === undefined) this.#schedule(0);
+    else if (!this.#timer) this.#schedule(this.#options.flushMs);
+  }
+
+  /** Sends what there is now; resolves when the queue is empty or a try has failed. */
+  async drain(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #schedule(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#run();
+    }, ms);
+  }
+
+  #run(): Promise<void> {
+    this.#running ??= this.#sendAll().then((retryMs) => {
+      this.#running = undefined;
+      if (retryMs !== undefined && !this.#isStopped) this.#schedule(retryMs);
+    });
+    return this.#running;
+  }
+
+  /** Sends batches until the queue is empty; returns when to try again, if it has to. Never rejects. */
+  async #sendAll(): Promise<number | undefined> {
+    const { queue } = this.#options;
+    while (queue.length > 0 && !this.#isStopped) {
+      const batch = queue.peek(this.#batchRecords, BATCH_BYTES);
+      const sent = await this.#send(batch);
+      if (sent.kind === 'later') return this.#postpone(sent);
+      this.#settle(batch, sent);
+    }
+    return undefined;
+  }
+
+  #postpone({ afterMs, why }: Extract<Sent, { kind: 'later' }>): number {
+    if (this.#problem !== why)
+      this.#options.log.warn({ waiting: this.#options.queue.length }, `call records wait: ${why}`);
+    this.#problem = why;
+    const wait = this.#waits.next();
+    return afterMs === undefined ? wait : Math.max(afterMs, wait);
+  }
+
+  #settle(batch: readonly QueuedRecord[], sent: Exclude<Sent, { kind: 'later' }>): void {
+    const { queue, log, onRejected } = this.#options;
+    if (sent.kind === 'too_large' && batch.length > 1) {
+      this.#batchRecords = Math.max(1, Math.floor(batch.length / 2));
+      return;
+    }
+    queue.remove(batch);
+    this.#batchRecords = BATCH_RECORDS;
+    this.#waits.reset();
+    if (this.#problem !== undefined) log.info('call records are sent again');
+    this.#problem = undefined;
+    const rejected = sent.kind === 'stored' ? sent.rejected : batch.length;
+    if (rejected === 0) return;
+    onRejected(rejected);
+    log.error(
+      { rejected, why: sent.kind === 'refused' ? sent.why : sent.kind },
+      'the master does not take these records',
+    );
+  }
+
+  async #send(batch: readonly QueuedRecord[]): Promise<Sent> {
+    const { url, key } = this.#options;
+    const body = await compress(batch.map(({ text }) => text).join('\n'));
+    const headers = {
+      'content-type': 'application/x-ndjson',
+      'content-encoding': 'gzip',
+      'x-organization-secret': key,
+    };
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers,
+        body,
+        signal: AbortSignal.timeout(SEND_TIMEOUT_MS),
+        redirect: 'error',
+      });
+      return await this.#read(response);
+    } catch {
+      return { kind: 'later', afterMs: undefined, why: 'the master does not answer' };
+    }
+  }
+
+  async #read(response: Response): Promise<Sent> {
+    const { status } = response;
+    if (response.ok) return { kind: 'stored', rejected: rejectedCount(await response.json()) };
+    await response.body?.cancel();
+    if (status === 413) return { kind: 'too_large' };
+    // A key that is refused may be good again after its rotation: the records are kept.
+    const isTemporary = status >= 500 || status === 429 || status === 408 || status === 401 || status === 403;
+    if (!isTemporary) return { kind: 'refused', why: `the master answered ${status}` };
+    const seconds = Number(response.headers.get('retry-after'));
+    return { kind: 'later', afterMs: seconds > 0 ? seconds * 1000 : undefined, why: `the master answered ${status}` };
+  }
+}
+
+function rejectedCount(answer: unknown): number {
+  const isAnswer = typeof answer === 'object' && answer !== null && 'rejected' in answer;
+  return isAnswer && Array.isArray(answer.rejected) ? answer.rejected.length : 0;
+}

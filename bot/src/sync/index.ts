@@ -1,0 +1,3 @@
+export { type Configuration, startConfiguration } from './configuration.ts';
+export { diskStore } from './disk-store.ts';
+export type { PlayableCampaign, PlayableOrg, PlayableScript } from './playable.ts';
