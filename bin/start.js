@@ -7,7 +7,8 @@ const mode = word?.slice('SERVICE_MODE='.length) || process.env.SERVICE_MODE || 
 const entry = new URL(`../${mode}/dist/main.js`, import.meta.url);
 
 if (!MODES.includes(mode)) refuse(`  SERVICE_MODE should be one of ${MODES.join(', ')}; it is "${mode}"`, 78);
-else if (!existsSync(entry)) refuse('VoiceOI is not built yet. Run `make build`, or `make run` which does everything.', 1);
+else if (!existsSync(entry))
+  refuse('VoiceOI is not built yet. Run `make build`, or `make run` which does everything.', 1);
 else await import(entry.href);
 
 /**

@@ -1,3 +1,7 @@
+export * from './api/auth.ts';
+export * from './api/calls.ts';
+export * from './api/organizations.ts';
+export * from './api/scripts.ts';
 export * from './bundle.ts';
 export * from './change.ts';
 export * from './ids.ts';

@@ -20,7 +20,7 @@ export const demoScript: ScriptDocument = {
     menu: {
       type: 'gather',
       note: 'Press 1, 2 or 9',
-      prompts: ['press-1', 'press-2', 'press-9'],
+      prompts: ['vm-press', 'digits/1', 'digits/2', 'digits/9'],
       max_digits: 1,
       timeout_ms: 5000,
       attempts: 2,
@@ -29,7 +29,7 @@ export const demoScript: ScriptDocument = {
     known: { type: 'branch', cases: [{ when: "call.caller.number != ''", next: 'congratulate' }], else: 'thank' },
     congratulate: {
       type: 'play',
-      prompts: ['demo-congrats'],
+      prompts: ['num-was-successfully', 'added'],
       interrupt_digits: '#',
       on: { done: 'interested', digit: 'interested' },
     },
@@ -50,7 +50,7 @@ export const demoScript: ScriptDocument = {
     optout: { type: 'dispose', disposition: 'DNC', comment: 'pressed 9', next: 'bye' },
     silent: { type: 'dispose', disposition: 'NI', next: 'bye' },
     bye: { type: 'play', prompts: ['vm-goodbye'], on: { done: 'end', error: 'end' } },
-    sorry: { type: 'play', prompts: ['an-error-has-occurred'], on: { done: 'failed', error: 'failed' } },
+    sorry: { type: 'play', prompts: ['im-sorry'], on: { done: 'failed', error: 'failed' } },
     failed: { type: 'dispose', disposition: 'ERROR', next: 'end' },
     left: { type: 'dispose', disposition: 'AB', next: 'end' },
     end: { type: 'return' },

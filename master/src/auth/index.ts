@@ -1,0 +1,3 @@
+export { accessTokens } from './access-token.ts';
+export { authRoutes } from './routes.ts';
+export { type AuthService, authService, createAdministrator, ensureAdministrator } from './service.ts';

@@ -1,0 +1,126 @@
+import { CallFilters, CallParams, CallRecord, CallWithEvents, OrgParams } from '@voiceoi/contracts';
+import Type, { type Static } from 'typebox';
+import type { Database } from '../database/index.ts';
+import {
+  type App,
+  type Feature,
+  ListQuery,
+  notFound,
+  Page,
+  type PageRequest,
+  pageOf,
+  pageRequest,
+  route,
+  validationFailed,
+} from '../http/index.ts';
+import { mustExist } from '../keys/index.ts';
+
+const Query = Type.Object({ ...ListQuery, ...CallFilters }, { additionalProperties: false });
+type Filters = Static<typeof Query>;
+
+interface Row {
+  readonly id: string;
+  readonly started_at: Date;
+  /** Microseconds are kept in the cursor: a page must not begin twice within one millisecond. */
+  readonly position: string;
+  readonly record: CallRecord;
+}
+
+/** Calls that have ended, newest first, and one with its steps. */
+export function callRoutes(database: Database): Feature {
+  return (app: App) => {
+    app.get(
+      '/api/orgs/:org_id/calls',
+      route({
+        id: 'listCalls',
+        tag: 'calls',
+        summary: 'Calls that have ended, newest first',
+        access: 'org:read',
+        params: OrgParams,
+        query: Query,
+        answers: { 200: Page(CallRecord) },
+      }),
+      async (request) => {
+        const { org_id: orgId } = request.params;
+        await mustExist(database, orgId);
+        const page = pageRequest(request.query, 2);
+        const { sql, parameters } = listQuery(orgId, request.query, page);
+        const { rows } = await database.query<Row>(sql, parameters);
+        return pageOf(
+          rows,
+          page,
+          ({ record }) => record,
+          ({ position, id }) => [position, id],
+        );
+      },
+    );
+
+    app.get(
+      '/api/orgs/:org_id/calls/:call_id',
+      route({
+        id: 'getCall',
+        tag: 'calls',
+        summary: 'One call with what it played, step by step',
+        access: 'org:read',
+        params: CallParams,
+        answers: { 200: CallWithEvents },
+      }),
+      async (request) => {
+        const { org_id: orgId, call_id: callId } = request.params;
+        const call = (
+          await database.query<Row>('SELECT record FROM call_record WHERE org_id = $1 AND call_id = $2', [
+            orgId,
+            callId,
+          ])
+        ).rows[0];
+        if (!call) throw notFound(`call "${callId}" in organization "${orgId}"`);
+        const events = await database.query<{ record: unknown }>(
+          'SELECT record FROM call_event WHERE org_id = $1 AND call_id = $2 ORDER BY seq, id',
+          [orgId, callId],
+        );
+        return { ...call.record, events: events.rows.map(({ record }) => record) };
+      },
+    );
+  };
+}
+
+/** Filters that a column answers by being equal. */
+const EQUAL = ['campaign_id', 'outcome', 'disposition', 'node_id', 'caller', 'version'] as const;
+
+function listQuery(
+  orgId: string,
+  filters: Filters,
+  { limit, after }: PageRequest,
+): { readonly sql: string; readonly parameters: readonly unknown[] } {
+  const parameters: unknown[] = [orgId];
+  const conditions = ['org_id = $1'];
+  const where = (condition: (name: string) => string, value: unknown): void => {
+    parameters.push(value);
+    conditions.push(condition(`$${parameters.length}`));
+  };
+  for (const name of EQUAL)
+    if (filters[name] !== undefined) where((parameter) => `${name} = ${parameter}`, filters[name]);
+  if (filters.from !== undefined)
+    where((parameter) => `started_at >= ${parameter}::timestamptz`, moment('from', filters.from));
+  if (filters.to !== undefined)
+    where((parameter) => `started_at < ${parameter}::timestamptz`, moment('to', filters.to));
+  if (after) {
+    parameters.push(moment('cursor', after[0] ?? ''), uuid(after[1] ?? ''));
+    conditions.push(`(started_at, id) < ($${parameters.length - 1}::timestamptz, $${parameters.length}::uuid)`);
+  }
+  parameters.push(limit + 1);
+  const position = `to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
+  const sql = `SELECT id, started_at, ${position}, record FROM call_record WHERE ${conditions.join(' AND ')} ORDER BY started_at DESC, id DESC LIMIT $${parameters.length}`;
+  return { sql, parameters };
+}
+
+function moment(name: string, text: string): string {
+  if (Number.isNaN(Date.parse(text))) throw validationFailed([{ path: name, message: 'is no time in RFC 3339' }]);
+  return text;
+}
+
+function uuid(text: string): string {
+  if (!/^[0-9a-f-]{36}$/.test(text))
+    throw validationFailed([{ path: 'cursor', message: 'is not a cursor of this list' }]);
+  return text;
+}

@@ -1,0 +1,34 @@
+import type { PGlite, Transaction } from '@electric-sql/pglite';
+import { databaseError } from './error.ts';
+import type { Database, QueryResult } from './port.ts';
+
+const INT8 = 20;
+const OPTIONS = { parsers: { [INT8]: Number } };
+
+/** Postgres in this process. It has one connection: transactions and queries wait for each other in turn. */
+export function pgliteDatabase(pglite: PGlite): Database {
+  return {
+    query: (sql, parameters) => run(pglite, sql, parameters),
+    exec: async (sql) => void (await translated(pglite.exec(sql))),
+    transaction: (work) =>
+      translated(pglite.transaction((tx) => work({ query: (sql, parameters) => run(tx, sql, parameters) }))),
+    close: () => pglite.close(),
+  };
+}
+
+async function run<Row>(
+  client: PGlite | Transaction,
+  sql: string,
+  parameters: readonly unknown[] | undefined,
+): Promise<QueryResult<Row>> {
+  const { rows, affectedRows } = await translated(client.query<Row>(sql, [...(parameters ?? [])], OPTIONS));
+  return { rows, rowCount: rows.length > 0 ? rows.length : (affectedRows ?? 0) };
+}
+
+async function translated<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}

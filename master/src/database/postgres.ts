@@ -1,0 +1,56 @@
+import type { Pool, PoolClient } from 'pg';
+import pg from 'pg';
+import { databaseError } from './error.ts';
+import type { Database, Queryable, QueryResult } from './port.ts';
+
+const INT8 = 20;
+
+/** int8 as number: nothing here counts beyond 2^53. */
+export const POSTGRES_TYPES = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
+};
+
+/** Postgres through a pool of `pg` that the composition root has made with `POSTGRES_TYPES`. */
+export function postgresDatabase(pool: Pool): Database {
+  // Without a listener a connection that breaks while it is idle would end the process; the next query gets a new one.
+  pool.on('error', () => {});
+  return {
+    query: (sql, parameters) => run(pool, sql, parameters),
+    exec: async (sql) => void (await run(pool, sql, undefined)),
+    transaction: (work) => inTransaction(pool, work),
+    close: () => pool.end(),
+  };
+}
+
+async function run<Row>(
+  client: Pool | PoolClient,
+  sql: string,
+  parameters: readonly unknown[] | undefined,
+): Promise<QueryResult<Row>> {
+  try {
+    const { rows, rowCount } =
+      parameters === undefined ? await client.query(sql) : await client.query(sql, [...parameters]);
+    return { rows: rows as Row[], rowCount: rowCount ?? 0 };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+async function inTransaction<T>(pool: Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    await run(client, 'BEGIN', undefined);
+    const result = await work({ query: (sql, parameters) => run(client, sql, parameters) });
+    await run(client, 'COMMIT', undefined);
+    return result;
+  } catch (error) {
+    await run(client, 'ROLLBACK', undefined).catch(() => {
+      broken = true;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}

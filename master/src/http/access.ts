@@ -1,0 +1,89 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ProblemError } from './problems.ts';
+
+/** Who a request comes from. */
+export type Principal =
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'user'; readonly id: string; readonly email: string; readonly superadmin: boolean }
+  | { readonly kind: 'node'; readonly orgId: string; readonly generation: number };
+
+/** What a route asks of whoever calls it. */
+export type Access =
+  /** Everybody. */
+  | 'public'
+  /** Whoever is signed in. */
+  | 'user'
+  /** Whoever may do this to the organization in the path. */
+  | 'org:read'
+  | 'org:write'
+  | 'org:admin'
+  /** Whoever has all organizations. */
+  | 'superadmin'
+  /** A bot node with its organization's key. */
+  | 'node';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access;
+  }
+  interface FastifyRequest {
+    principal: Principal;
+  }
+}
+
+/** Finds out who a request comes from. */
+export interface Authenticators {
+  user(bearer: string): Promise<Principal | undefined>;
+  node(key: string): Promise<Principal | undefined>;
+}
+
+/** Checks every request against its route's `access`, in this one place. */
+export function accessGuard(authenticators: Authenticators) {
+  return async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
+    request.principal = { kind: 'anonymous' };
+    const { access } = request.routeOptions.config;
+    if (access === undefined || access === 'public') return;
+    request.principal =
+      access === 'node' ? await nodePrincipal(request, authenticators) : await userPrincipal(request, authenticators);
+    authorize(request, access);
+  };
+}
+
+async function userPrincipal(request: FastifyRequest, authenticators: Authenticators): Promise<Principal> {
+  const token = /^Bearer ([\w.~+/-]+=*)$/.exec(request.headers.authorization ?? '')?.[1];
+  const principal = token === undefined ? undefined : await authenticators.user(token);
+  if (!principal)
+    throw new ProblemError('UNAUTHENTICATED', 'Send an access token as Authorization: Bearer …', {
+      headers: { 'www-authenticate': 'Bearer' },
+    });
+  return principal;
+}
+
+async function nodePrincipal(request: FastifyRequest, authenticators: Authenticators): Promise<Principal> {
+  const header = request.headers['x-organization-secret'] ?? request.headers['x-sync-token'];
+  const principal = typeof header === 'string' ? await authenticators.node(header) : undefined;
+  if (!principal) throw new ProblemError('UNKNOWN_KEY', 'Send the organization’s key as X-Organization-Secret');
+  return principal;
+}
+
+/** The one place that knows what roles may do; until there are members, that is superadmins alone. */
+function authorize(request: FastifyRequest, access: Exclude<Access, 'public'>): void {
+  const { principal } = request;
+  if (access === 'node') return checkNodeOrg(request, principal);
+  if (principal.kind !== 'user') throw new ProblemError('UNAUTHENTICATED', 'Sign in first');
+  if (access !== 'user' && !principal.superadmin) throw new ProblemError('FORBIDDEN', 'Your account may not do this');
+}
+
+/** A key opens its own organization alone; a request that names another one is refused. */
+function checkNodeOrg(request: FastifyRequest, principal: Principal): void {
+  const query = request.query as { readonly org_id?: unknown };
+  const isForeign = principal.kind === 'node' && query.org_id !== undefined && query.org_id !== principal.orgId;
+  if (isForeign)
+    throw new ProblemError('FOREIGN_ORGANIZATION', 'This key is not of the organization that the request names');
+}
+
+/** Who did it, as the change log names them. */
+export function actorOf({ principal }: FastifyRequest): string {
+  if (principal.kind === 'user') return principal.email;
+  return principal.kind === 'node' ? `node of ${principal.orgId}` : 'nobody';
+}

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import cookie from '@fastify/cookie';
+import helmet from '@fastify/helmet';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { Logger, Metrics } from '@voiceoi/kernel';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify';
+import { type Authenticators, accessGuard } from './access.ts';
+import { answerError, answerNotFound } from './errors.ts';
+import { registerOpenApi } from './openapi.ts';
+import { validatorCompiler } from './validation.ts';
+
+/** The API's server, as features see it. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression<RawServerDefault>,
+  RawReplyDefaultExpression<RawServerDefault>,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** A feature's routes. */
+export type Feature = (app: App) => void;
+
+interface AppOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly authenticators: Authenticators;
+  readonly features: readonly Feature[];
+}
+
+const BODY_LIMIT = 1024 * 1024;
+
+/** Builds the API from its features. @throws when a route does not say who may call it */
+export async function createApp({ log, metrics, authenticators, features }: AppOptions): Promise<App> {
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: () => randomUUID(),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 128 },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler as Parameters<typeof app.setValidatorCompiler>[0]);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler(answerNotFound);
+  app.decorateRequest('principal');
+  await app.register(cookie);
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      directives: { defaultSrc: ["'self'"], imgSrc: ["'self'", 'data:'], upgradeInsecureRequests: null },
+    },
+  });
+  app.addHook('onRoute', ({ url, config }) => {
+    if (config?.access === undefined && !url.startsWith('/api/docs'))
+      throw new Error(`the route ${url} does not say who may call it`);
+  });
+  measureRequests(app, metrics);
+  app.addHook('onRequest', accessGuard(authenticators));
+  await registerOpenApi(app);
+  await app.register(async (scope) => {
+    for (const feature of features) feature(scope as App);
+  });
+  return app;
+}
+
+function measureRequests(app: App, metrics: Metrics): void {
+  const seconds = metrics.histogram('voiceoi_http_request_seconds', 'Requests of the master', [
+    'method',
+    'route',
+    'code',
+  ]);
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    seconds.observe({ method: request.method, route, code: String(reply.statusCode) }, reply.elapsedTime / 1000);
+    done();
+  });
+}

@@ -1,0 +1,1 @@
+export { insertFirstKey, keyRoutes, mustExist, type OrgKeys, orgKeys } from './keys.ts';

@@ -1,0 +1,106 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { LogAnswer } from '@voiceoi/contracts';
+import type { Logger, Metrics } from '@voiceoi/kernel';
+import type { FastifyRequest } from 'fastify';
+import type { Database } from '../database/index.ts';
+import { type App, type Feature, ProblemError, route, validationFailed } from '../http/index.ts';
+import { parseBatch, readLines } from './parse.ts';
+import { insertRecords } from './store.ts';
+
+const decompress = promisify(gunzip);
+
+const MOST_BYTES = 4 * 1024 * 1024;
+const MOST_RECORDS = 1000;
+/** Batches that are worked on at once; more wait at the nodes. */
+const MOST_AT_ONCE = 64;
+const NDJSON = 'application/x-ndjson';
+
+/** Takes the records of nodes: answers when they are durable. */
+export function logRoutes(database: Database, metrics: Metrics, log: Logger): Feature {
+  const seconds = metrics.histogram('voiceoi_log_ingest_seconds', 'Records accepted → durable', ['org']);
+  let atOnce = 0;
+
+  return (app: App) => {
+    // These bodies may be packed, and may be lines: they are read here and not by the parsers that the rest of the API uses.
+    app.register(async (scope) => {
+      scope.removeAllContentTypeParsers();
+      scope.addContentTypeParser(
+        ['application/json', NDJSON],
+        { parseAs: 'buffer', bodyLimit: MOST_BYTES },
+        (_request, body, done) => done(null, body),
+      );
+      scope.post(
+        '/api/sync/logs',
+        {
+          ...route({
+            id: 'postLogs',
+            tag: 'sync',
+            summary: 'Records of calls and agents; each is stored once, however often it is sent',
+            description: `\`{"records": […]}\` or ${NDJSON}, gzip accepted; at most ${MOST_RECORDS} records and 4 MiB unpacked.`,
+            access: 'node',
+            answers: { 202: LogAnswer },
+            problems: ['VALIDATION_FAILED', 'TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'OVERLOADED'],
+          }),
+          bodyLimit: MOST_BYTES,
+        },
+        async (request, reply) => {
+          const { principal } = request;
+          if (principal.kind !== 'node') throw new ProblemError('UNKNOWN_KEY', 'Send the organization’s key');
+          if (atOnce >= MOST_AT_ONCE)
+            throw new ProblemError('OVERLOADED', 'Too many batches at once', { headers: { 'retry-after': '1' } });
+          const end = seconds.startTimer({ org: principal.orgId });
+          atOnce++;
+          try {
+            const { records, rejected } = parseBatch(await readRecords(request), principal.orgId);
+            const accepted = await insertRecords(database, records);
+            if (rejected.length > 0)
+              log.warn({ org: principal.orgId, rejected: rejected.slice(0, 5) }, 'records rejected');
+            return reply.code(202).send({ accepted, duplicates: records.length - accepted, rejected });
+          } finally {
+            atOnce--;
+            end();
+          }
+        },
+      );
+    });
+  };
+}
+
+async function readRecords(request: FastifyRequest): Promise<readonly unknown[]> {
+  const text = (await unpacked(request)).toString('utf8');
+  const isLines = request.headers['content-type']?.startsWith(NDJSON) ?? false;
+  const values = isLines ? readLines(text) : readEnvelope(text);
+  if (values.length > MOST_RECORDS)
+    throw new ProblemError('TOO_LARGE', `A batch has at most ${MOST_RECORDS} records; this one has ${values.length}`);
+  return values;
+}
+
+async function unpacked(request: FastifyRequest): Promise<Buffer> {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const encoding = request.headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return body;
+  if (encoding !== 'gzip') throw new ProblemError('UNSUPPORTED_MEDIA_TYPE', 'Content-Encoding may be gzip');
+  try {
+    return await decompress(body, { maxOutputLength: MOST_BYTES });
+  } catch (error) {
+    const isTooLarge = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+    if (isTooLarge) throw new ProblemError('TOO_LARGE', 'A batch has at most 4 MiB unpacked');
+    throw validationFailed([{ path: '', message: 'is not gzip, though Content-Encoding says so' }]);
+  }
+}
+
+function readEnvelope(text: string): readonly unknown[] {
+  const value = parseJson(text);
+  const records = typeof value === 'object' && value !== null && 'records' in value ? value.records : undefined;
+  if (!Array.isArray(records)) throw validationFailed([{ path: '/records', message: 'has to be a list' }]);
+  return records;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw validationFailed([{ path: '', message: 'is no JSON' }]);
+  }
+}

@@ -1,0 +1,118 @@
+import type { Logger, Metrics, Readiness } from '@voiceoi/kernel';
+import { accessTokens, authRoutes, authService, ensureAdministrator } from './auth/index.ts';
+import { callRoutes } from './calls/index.ts';
+import { campaignRoutes } from './campaigns/index.ts';
+import { type Database, migrate } from './database/index.ts';
+import { type App, createApp } from './http/index.ts';
+import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
+import { logRoutes } from './logs/index.ts';
+import { organizationRoutes } from './organizations/index.ts';
+import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
+import { serviceRoutes } from './service-routes.ts';
+import type { ServiceSettings } from './settings.ts';
+import { bundles, changeFeed, contentReader, type Revisions, revisions, syncRoutes } from './sync/index.ts';
+
+interface MasterOptions {
+  readonly settings: ServiceSettings;
+  readonly database: Database;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** A master that is put together; `listen` makes it answer. */
+export interface Master {
+  readonly app: App;
+  readonly keys: OrgKeys;
+  readonly scripts: ScriptService;
+  readonly revisions: Revisions;
+  /** Made on this start, with the password that is shown once. */
+  readonly administrator: { readonly email: string; readonly password: string } | undefined;
+  /** @throws the listening error, with its `code` */
+  listen(): Promise<number>;
+  ready(): Readiness;
+  /** Not ready, no new requests, those in flight end within `DRAIN_SECONDS`. The database stays open: whoever opened it closes it. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Migrates the database, makes the first administrator, and puts the API together.
+ * @throws MigrationError, or the database's error when it cannot be reached
+ */
+export async function createMaster({ settings, database, log, metrics }: MasterOptions): Promise<Master> {
+  const applied = await migrate(database);
+  if (applied.length > 0) log.info({ migrations: applied }, 'database migrated');
+  await ensureInstance(database);
+  const administrator = await ensureAdministrator(database, settings.ADMIN_EMAIL, settings.ADMIN_PASSWORD);
+
+  const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
+  const auth = authService(database, accessTokens(settings.JWT_SECRET));
+  const reader = contentReader();
+  const feed = changeFeed(database, keys.signing, log);
+  const changes = revisions(database, reader, feed.wake);
+  const scripts = scriptService(database, changes);
+  const app = await createApp({
+    log,
+    metrics,
+    authenticators: { user: auth.authenticate, node: keys.authenticate },
+    features: [
+      serviceRoutes(),
+      authRoutes(auth, settings.PUBLIC_URL.startsWith('https:')),
+      organizationRoutes(database, changes),
+      keyRoutes(database, settings.SYNC_SECRET_SALT),
+      campaignRoutes(database, changes),
+      scriptRoutes(database, changes, scripts),
+      syncRoutes({ database, bundles: bundles(database, reader), feed, keyOf: keys.signing }),
+      logRoutes(database, metrics, log),
+      callRoutes(database),
+    ],
+  });
+  const health = watchDatabase(database);
+  let isStopping = false;
+
+  return {
+    app,
+    keys,
+    scripts,
+    revisions: changes,
+    administrator,
+    listen: async () => {
+      await app.listen({ host: settings.HOST, port: settings.PORT });
+      const address = app.server.address();
+      return typeof address === 'object' && address ? address.port : settings.PORT;
+    },
+    ready: () => {
+      const reasons = [...(isStopping ? ['stopping'] : []), ...health.reasons()];
+      return { ready: reasons.length === 0, reasons };
+    },
+    stop: async () => {
+      isStopping = true;
+      health.stop();
+      feed.stop();
+      await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
+    },
+  };
+}
+
+/** The epoch is a random id made with the database: revisions compare only within one. */
+async function ensureInstance(database: Database): Promise<void> {
+  await database.query('INSERT INTO instance (epoch) VALUES ($1) ON CONFLICT DO NOTHING', [crypto.randomUUID()]);
+}
+
+const HEALTH_MS = 2_000;
+
+/** Asks the database now and then whether it answers, so that `/readyz` costs nothing. */
+function watchDatabase(database: Database): { reasons(): readonly string[]; stop(): void } {
+  let answers = true;
+  const look = async (): Promise<void> => {
+    answers = await Promise.race([
+      database.query('SELECT 1').then(() => true),
+      sleep(HEALTH_MS).then(() => false),
+    ]).catch(() => false);
+  };
+  const timer = setInterval(() => void look(), HEALTH_MS);
+  return { reasons: () => (answers ? [] : ['the database does not answer']), stop: () => clearInterval(timer) };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

@@ -1,0 +1,2 @@
+export { organizationRoutes } from './routes.ts';
+export { getOrganization, insertOrganization } from './store.ts';

@@ -1,0 +1,142 @@
+import { CreateOrganization, Organization, OrgParams, type OrgSettings, PatchOrganization } from '@voiceoi/contracts';
+import Type from 'typebox';
+import type { Database } from '../database/index.ts';
+import {
+  type App,
+  actorOf,
+  type Feature,
+  ListQuery,
+  Page,
+  pageOf,
+  pageRequest,
+  route,
+  validationFailed,
+} from '../http/index.ts';
+import { insertFirstKey } from '../keys/index.ts';
+import type { Revisions } from '../sync/index.ts';
+import * as store from './store.ts';
+
+/** Organizations and their settings. */
+export function organizationRoutes(database: Database, revisions: Revisions): Feature {
+  return (app: App) => {
+    app.get(
+      '/api/orgs',
+      route({
+        id: 'listOrganizations',
+        tag: 'organizations',
+        summary: 'Organizations',
+        access: 'superadmin',
+        query: Type.Object(ListQuery, { additionalProperties: false }),
+        answers: { 200: Page(Organization) },
+      }),
+      async (request) => {
+        const page = pageRequest(request.query, 1);
+        const rows = await store.listOrganizations(database, page.after?.[0], page.limit + 1);
+        return pageOf(
+          rows,
+          page,
+          (row) => row,
+          (row) => [row.id],
+        );
+      },
+    );
+
+    app.post(
+      '/api/orgs',
+      route({
+        id: 'createOrganization',
+        tag: 'organizations',
+        summary: 'Make an organization with its first key',
+        access: 'superadmin',
+        body: CreateOrganization,
+        answers: { 201: Organization },
+        problems: ['ALREADY_EXISTS'],
+      }),
+      async (request, reply) => {
+        const { id, name, settings = {} } = request.body;
+        checkSettings(settings);
+        const made = await database.transaction(async (tx) => {
+          await store.insertOrganization(tx, id, name, settings);
+          await insertFirstKey(tx, id);
+          return store.getOrganization(tx, id);
+        });
+        return reply.code(201).header('location', `/api/orgs/${id}`).send(made);
+      },
+    );
+
+    app.get(
+      '/api/orgs/:org_id',
+      route({
+        id: 'getOrganization',
+        tag: 'organizations',
+        summary: 'One organization',
+        access: 'org:read',
+        params: OrgParams,
+        answers: { 200: Organization },
+      }),
+      async (request) => store.getOrganization(database, request.params.org_id),
+    );
+
+    app.patch(
+      '/api/orgs/:org_id',
+      route({
+        id: 'patchOrganization',
+        tag: 'organizations',
+        summary: 'Change name or settings, field by field; null returns a setting to its default',
+        access: 'org:admin',
+        params: OrgParams,
+        body: PatchOrganization,
+        answers: { 200: Organization },
+      }),
+      async (request) => {
+        const { org_id: orgId } = request.params;
+        return revisions
+          .change({ orgId, actor: actorOf(request) }, async (tx) => {
+            const before = await store.getOrganization(tx, orgId);
+            const settings = mergeSettings(before.settings, request.body.settings ?? {});
+            checkSettings(settings);
+            await store.updateOrganization(tx, orgId, request.body.name ?? before.name, settings);
+            return store.getOrganization(tx, orgId);
+          })
+          .then(() => store.getOrganization(database, orgId));
+      },
+    );
+
+    app.delete(
+      '/api/orgs/:org_id',
+      route({
+        id: 'deleteOrganization',
+        tag: 'organizations',
+        summary: 'Delete an organization with everything that it has',
+        access: 'superadmin',
+        params: OrgParams,
+        answers: { 204: null },
+      }),
+      async (request, reply) => {
+        await database.transaction((tx) => store.deleteOrganization(tx, request.params.org_id));
+        return reply.code(204).send();
+      },
+    );
+  };
+}
+
+function mergeSettings(before: OrgSettings, patch: { readonly [name: string]: unknown }): OrgSettings {
+  const merged = { ...before, ...patch };
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null)) as OrgSettings;
+}
+
+function checkSettings({ timezone }: OrgSettings): void {
+  if (timezone === undefined || isTimeZone(timezone)) return;
+  throw validationFailed([
+    { path: '/settings/timezone', message: 'is not a time zone of the IANA database, such as America/New_York' },
+  ]);
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

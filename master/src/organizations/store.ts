@@ -1,0 +1,75 @@
+import type { Organization, OrgSettings } from '@voiceoi/contracts';
+import { hasSqlState, type Queryable, UNIQUE_VIOLATION } from '../database/index.ts';
+import { notFound, ProblemError } from '../http/index.ts';
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly settings: OrgSettings;
+  readonly revision: number;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+const COLUMNS = 'id, name, settings, revision, created_at, updated_at';
+
+export async function listOrganizations(
+  db: Queryable,
+  after: string | undefined,
+  limit: number,
+): Promise<readonly Organization[]> {
+  const sql = `SELECT ${COLUMNS} FROM organization WHERE id COLLATE "C" > $1 ORDER BY id COLLATE "C" LIMIT $2`;
+  return (await db.query<Row>(sql, [after ?? '', limit])).rows.map(organization);
+}
+
+/** @throws ProblemError when it is not there */
+export async function getOrganization(db: Queryable, id: string): Promise<Organization> {
+  const row = (await db.query<Row>(`SELECT ${COLUMNS} FROM organization WHERE id = $1`, [id])).rows[0];
+  if (!row) throw notFound(`organization "${id}"`);
+  return organization(row);
+}
+
+/** @throws ProblemError when the id is taken */
+export async function insertOrganization(
+  db: Queryable,
+  id: string,
+  name: string,
+  settings: OrgSettings,
+): Promise<void> {
+  try {
+    await db.query('INSERT INTO organization (id, name, settings) VALUES ($1, $2, $3::jsonb)', [
+      id,
+      name,
+      JSON.stringify(settings),
+    ]);
+  } catch (error) {
+    if (hasSqlState(error, UNIQUE_VIOLATION))
+      throw new ProblemError('ALREADY_EXISTS', `There is an organization "${id}" already`);
+    throw error;
+  }
+}
+
+export async function updateOrganization(
+  db: Queryable,
+  id: string,
+  name: string,
+  settings: OrgSettings,
+): Promise<void> {
+  await db.query('UPDATE organization SET name = $2, settings = $3::jsonb, updated_at = now() WHERE id = $1', [
+    id,
+    name,
+    JSON.stringify(settings),
+  ]);
+}
+
+/** @throws ProblemError when it is not there */
+export async function deleteOrganization(db: Queryable, id: string): Promise<void> {
+  // Campaigns hold on to scripts, so they go first; the rest goes with the organization.
+  await db.query('DELETE FROM campaign WHERE org_id = $1', [id]);
+  const { rowCount } = await db.query('DELETE FROM organization WHERE id = $1', [id]);
+  if (rowCount === 0) throw notFound(`organization "${id}"`);
+}
+
+function organization({ created_at, updated_at, ...row }: Row): Organization {
+  return { ...row, created_at: created_at.toISOString(), updated_at: updated_at.toISOString() };
+}

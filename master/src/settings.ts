@@ -1,0 +1,66 @@
+import { email, flag, integer, oneOf, port, secret, text, url, type Values } from '@voiceoi/kernel';
+
+const SECRET_LENGTH = 32;
+
+/** Where Postgres is. */
+export const DATABASE_VARIABLES = {
+  DB_HOST: text().about('host of Postgres'),
+  DB_PORT: port(5432).about('its port'),
+  DB_USER: text('voiceoi').about('its user'),
+  DB_PASS: secret().about('the user’s password'),
+  DB_NAME: text('voiceoi').about('the database'),
+  DB_SSL: flag(false).about('connect with TLS'),
+};
+
+/** Settings of a master (contract.md, Configuration). */
+export const MASTER_VARIABLES = {
+  ...DATABASE_VARIABLES,
+  DB_HOST: text().required().about('host of Postgres'),
+  JWT_SECRET: secret({ minLength: SECRET_LENGTH }).required().about('signs access tokens, 32 characters or more'),
+  SYNC_SECRET_SALT: secret({ minLength: SECRET_LENGTH })
+    .required()
+    .about('organization keys are derived from it, 32 characters or more'),
+  ADMIN_EMAIL: email('admin@localhost').about('first administrator, made when there is no user'),
+  ADMIN_PASSWORD: secret({ minLength: 8 }).about('their password; generated and printed once without it'),
+  PUBLIC_URL: url('http://localhost:4000').about('address of the master as people and nodes see it'),
+  HOST: text('0.0.0.0').about('address to listen on'),
+  PORT: port(4000).about('API'),
+  OPS_PORT: port(9464).about('/healthz, /readyz, /metrics'),
+  DRAIN_SECONDS: integer({ min: 0, max: 3600, default: 20 }).about(
+    'how long requests in flight may go on as the process ends',
+  ),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info').about('what is logged'),
+};
+
+/** What a master was told. */
+export type MasterSettings = Values<typeof MASTER_VARIABLES>;
+
+/** What of it the master itself needs, wherever its database is. */
+export type ServiceSettings = Pick<
+  MasterSettings,
+  | 'JWT_SECRET'
+  | 'SYNC_SECRET_SALT'
+  | 'ADMIN_EMAIL'
+  | 'ADMIN_PASSWORD'
+  | 'PUBLIC_URL'
+  | 'HOST'
+  | 'PORT'
+  | 'DRAIN_SECONDS'
+>;
+
+/** A pool's configuration from the settings. */
+export function poolConfig(settings: Values<typeof DATABASE_VARIABLES>) {
+  return {
+    ...(settings.DB_HOST && { host: settings.DB_HOST }),
+    port: settings.DB_PORT,
+    user: settings.DB_USER,
+    ...(settings.DB_PASS && { password: settings.DB_PASS }),
+    database: settings.DB_NAME,
+    ssl: settings.DB_SSL,
+    max: 16,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: 30_000,
+    application_name: 'voiceoi',
+  };
+}

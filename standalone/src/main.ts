@@ -1,0 +1,125 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { type RunningBot, startBot } from '@voiceoi/bot';
+import {
+  checkDataDir,
+  checkPorts,
+  createLogger,
+  createMetrics,
+  describeProblems,
+  EXIT_SETTINGS,
+  lockFolder,
+  problemsOf,
+  readCommandLine,
+  runUntilSignal,
+  type SettingsProblem,
+  settingsProblem,
+  startOpsServer,
+  VERSION,
+} from '@voiceoi/kernel';
+import {
+  createMaster,
+  type Database,
+  DEMO,
+  ensureDemo,
+  POSTGRES_TYPES,
+  pgliteDatabase,
+  poolConfig,
+  postgresDatabase,
+} from '@voiceoi/master';
+import { Pool } from 'pg';
+import { keepSecrets } from './generated-secrets.ts';
+import { botSettings, masterSettings, STANDALONE_VARIABLES, type StandaloneSettings } from './settings.ts';
+import { welcome } from './welcome.ts';
+
+const USAGE = `VoiceOI standalone ${VERSION}: master and one bot node in one process.
+  make run                 or   npm start -- PORT=4000 DATA_DIR=./.voiceoi`;
+
+const commandLine = await readCommandLine({
+  usage: USAGE,
+  variables: STANDALONE_VARIABLES,
+  argv: process.argv.slice(2),
+  env: process.env,
+  check,
+});
+if (commandLine.kind === 'run') await run(commandLine.values).catch(refuse);
+else {
+  if (commandLine.stdout) console.log(commandLine.stdout);
+  if (commandLine.stderr) console.error(commandLine.stderr);
+  process.exitCode = commandLine.code;
+}
+
+async function check(settings: Partial<StandaloneSettings>): Promise<readonly SettingsProblem[]> {
+  const ports = (['PORT', 'AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const).map((name) => ({
+    name,
+    host: settings.HOST,
+    port: settings[name],
+  }));
+  return [...(await checkPorts(ports)), ...(await checkDataDir(settings.DATA_DIR))];
+}
+
+async function run(settings: StandaloneSettings): Promise<void> {
+  const lock = await lockFolder(settings.DATA_DIR);
+  if (!lock)
+    return refuse(undefined, [
+      settingsProblem(
+        'DATA_DIR',
+        `is ${settings.DATA_DIR}, which another VoiceOI uses: stop it, or choose another folder`,
+      ),
+    ]);
+  const log = createLogger({ level: settings.LOG_LEVEL, mode: 'standalone' });
+  const metrics = createMetrics({ mode: 'standalone', version: VERSION });
+  const secrets = await keepSecrets(settings.DATA_DIR);
+  const database = await openDatabase(settings);
+  const master = await createMaster({ settings: masterSettings(settings, secrets), database, log, metrics });
+  await ensureDemo(database, master);
+  const port = await master.listen();
+  const key = await master.keys.text(DEMO.orgId);
+  const bot = await startBot({ settings: botSettings(settings, port, key), bootstrap: undefined, log, metrics });
+  await untilReady(bot);
+  const ready = () => ({
+    ready: master.ready().ready && bot.ready().ready,
+    reasons: [...master.ready().reasons, ...bot.ready().reasons],
+  });
+  const ops = await startOpsServer({ host: settings.HOST, port: settings.OPS_PORT, metrics, ready, state: bot.state });
+  const password = settings.ADMIN_PASSWORD ? undefined : master.administrator?.password;
+  const shown = {
+    url: settings.PUBLIC_URL.replace(/:4000$/, `:${port}`),
+    email: settings.ADMIN_EMAIL,
+    password,
+    agiPort: bot.agiPort,
+    opsPort: ops.port,
+  };
+  console.log(welcome({ ...shown, ...DEMO }));
+  runUntilSignal({
+    log,
+    stop: async () => {
+      await bot.stop();
+      await master.stop();
+      await ops.close();
+      await database.close();
+      await lock.release();
+    },
+  });
+}
+
+/** The first call that somebody places finds the node ready: its configuration comes from this process's own master. */
+async function untilReady(bot: RunningBot): Promise<void> {
+  for (let tries = 0; tries < 200 && !bot.ready().ready; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 25));
+}
+
+async function openDatabase(settings: StandaloneSettings): Promise<Database> {
+  if (settings.DB_HOST) return postgresDatabase(new Pool({ ...poolConfig(settings), types: POSTGRES_TYPES }));
+  const folder = join(settings.DATA_DIR, 'postgres');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return pgliteDatabase(await PGlite.create(folder));
+}
+
+function refuse(error: unknown, found = problemsOf(error)): void {
+  console.error(
+    found ? describeProblems(found) : `VoiceOI cannot start: ${error instanceof Error ? error.message : error}`,
+  );
+  process.exit(found ? EXIT_SETTINGS : 1);
+}
