@@ -154,10 +154,14 @@ class StepFields implements FieldCompiler {
   }
 
   expression(text: string, ...path: readonly (string | number)[]): Evaluate {
-    const compiled = compileExpression(text, this.#known);
-    if ('evaluate' in compiled) return compiled.evaluate;
-    for (const { code, message } of compiled.problems) this.#issues.error(code, [...this.#path, ...path], message);
-    return () => undefined;
+    return this.#expression(text, path).evaluate;
+  }
+
+  condition(text: string, ...path: readonly (string | number)[]): Evaluate {
+    const { evaluate, type } = this.#expression(text, path);
+    if (type !== 'bool' && type !== 'dyn')
+      this.problem('BAD_EXPRESSION', `a condition is true or false; this is of type ${type}`, ...path);
+    return evaluate;
   }
 
   problem(code: (typeof ERROR_CODES)[number], message: string, ...path: readonly (string | number)[]): void {
@@ -170,6 +174,16 @@ class StepFields implements FieldCompiler {
 
   isWired(outcome: string): boolean {
     return this.#wired.has(outcome);
+  }
+
+  #expression(
+    text: string,
+    path: readonly (string | number)[],
+  ): { readonly evaluate: Evaluate; readonly type: string } {
+    const compiled = compileExpression(text, this.#known);
+    if ('evaluate' in compiled) return compiled;
+    for (const { code, message } of compiled.problems) this.problem(code, message, ...path);
+    return { evaluate: () => undefined, type: 'dyn' };
   }
 
   #template(text: string, known: KnownNames, path: readonly (string | number)[]): Print {

@@ -1,5 +1,5 @@
 import Type, { type Static, type TSchema } from 'typebox';
-import { LIMITS, StepName, VARIABLE_NAME } from './fields.ts';
+import { byVariable, LIMITS, StepName } from './fields.ts';
 import { STEP_TYPES } from './step-types.ts';
 
 export const SCHEMA_ID = 'voiceoi/script/v1';
@@ -19,7 +19,7 @@ export const Frame = Type.Object(
   {
     schema: Type.Literal(SCHEMA_ID),
     entry: StepName,
-    variables: Type.Optional(Type.Record(Type.String({ pattern: VARIABLE_NAME }), Variable, { maxProperties: 256 })),
+    variables: Type.Optional(byVariable(Variable, 256)),
     limits: Type.Optional(
       Type.Object(
         {
@@ -51,7 +51,11 @@ export type ScriptDocument = Omit<Static<typeof Frame>, 'steps'> & {
 /** JSON Schema of the language, for editors: `GET /api/schemas/script/v1`. */
 export function scriptSchema(): TSchema {
   const step = Type.Union(Object.values(STEP_TYPES).map(({ schema }) => schema));
-  const named = Type.Record(StepName, step, { maxProperties: LIMITS.steps, minProperties: 1 });
+  const named = Type.Record(StepName, step, {
+    maxProperties: LIMITS.steps,
+    minProperties: 1,
+    additionalProperties: false,
+  });
   return Type.Object(
     { ...Frame.properties, steps: named },
     { $id: SCHEMA_ID, title: 'VoiceOI call script, version 1', additionalProperties: false },

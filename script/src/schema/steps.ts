@@ -1,10 +1,12 @@
 import Type from 'typebox';
 import {
+  byVariable,
   Disposition,
   Expression,
   Keys,
   leads,
   Milliseconds,
+  named,
   PromptField,
   StepName,
   step,
@@ -13,9 +15,14 @@ import {
 } from './fields.ts';
 
 const Prompts = Type.Array(PromptField, { minItems: 1, maxItems: 50 });
-const Save = Type.Record(Type.String({ pattern: VARIABLE_NAME }), Expression, { maxProperties: 64 });
+const Save = byVariable(Expression, 64);
 const CHANNEL_VARIABLE = '^(?!AGIEXECFULL$|AGISIGHUP$|AGIEXITONHANGUP$)[A-Za-z_][A-Za-z0-9_]{0,79}$';
-const ChannelVariables = Type.Record(Type.String({ pattern: CHANNEL_VARIABLE }), Template, { maxProperties: 64 });
+const ChannelVariables = named(
+  CHANNEL_VARIABLE,
+  'is a channel variable’s: a letter or _, then letters, digits and _; no function, and none of AGIEXECFULL, AGISIGHUP, AGIEXITONHANGUP',
+  Template,
+  64,
+);
 
 export const AnswerStep = step('answer', { ...leads });
 export const PlayStep = step('play', { prompts: Prompts, interrupt_digits: Type.Optional(Keys), ...leads });
@@ -35,9 +42,7 @@ export const GatherStep = step('gather', {
   attempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 20 })),
   accept: Type.Optional(Expression),
   save: Type.Optional(Type.String({ pattern: VARIABLE_NAME })),
-  input: Type.Optional(
-    Type.Array(Type.Union([Type.Literal('digits'), Type.Literal('speech')]), { minItems: 1, maxItems: 2 }),
-  ),
+  input: Type.Optional(Type.Array(Type.Enum(['digits', 'speech']), { minItems: 1, maxItems: 2 })),
   ...leads,
 });
 export const RecordStep = step('record', {
@@ -81,9 +86,7 @@ export const SplitStep = step('split', {
 export const WebhookStep = step('webhook', {
   method: Type.Optional(Type.Enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])),
   url: Type.String({ minLength: 1, maxLength: 2048 }),
-  headers: Type.Optional(
-    Type.Record(Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }), Template, { maxProperties: 32 }),
-  ),
+  headers: Type.Optional(named('^[A-Za-z0-9-]{1,64}$', 'is a header’s: 1 to 64 letters, digits and -', Template, 32)),
   body: Type.Optional(Type.Unknown()),
   timeout_ms: Type.Optional(Milliseconds(50, 10_000)),
   retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 3 })),
@@ -109,31 +112,34 @@ export const AmdStep = step('amd', {
   ...leads,
 });
 export const TransferStep = step('transfer', {
-  to: Type.Union([
-    Type.Object(
-      {
-        context: Type.String({ minLength: 1, maxLength: 80 }),
-        extension: Type.String({ minLength: 1, maxLength: 80 }),
-        priority: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-      },
-      { additionalProperties: false },
-    ),
-    Type.Object(
-      {
-        dial: Type.String({ minLength: 1, maxLength: 256 }),
-        timeout_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 600 })),
-      },
-      { additionalProperties: false },
-    ),
-    Type.Object({ ingroup: Type.String({ pattern: '^[A-Za-z0-9_-]{1,20}$' }) }, { additionalProperties: false }),
-  ]),
+  to: Type.Union(
+    [
+      Type.Object(
+        {
+          context: Type.String({ minLength: 1, maxLength: 80 }),
+          extension: Type.String({ minLength: 1, maxLength: 80 }),
+          priority: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+        },
+        { additionalProperties: false },
+      ),
+      Type.Object(
+        {
+          dial: Type.String({ minLength: 1, maxLength: 256 }),
+          timeout_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 600 })),
+        },
+        { additionalProperties: false },
+      ),
+      Type.Object({ ingroup: Type.String({ pattern: '^[A-Za-z0-9_-]{1,20}$' }) }, { additionalProperties: false }),
+    ],
+    { description: 'an object with "context" and "extension", with "dial", or with "ingroup"' },
+  ),
   disposition: Type.Optional(Disposition),
   ...leads,
 });
 export const DisposeStep = step('dispose', {
   disposition: Disposition,
   comment: Type.Optional(Template),
-  fields: Type.Optional(Type.Record(Type.String({ pattern: VARIABLE_NAME }), Template, { maxProperties: 32 })),
+  fields: Type.Optional(byVariable(Template, 32)),
   ...leads,
 });
 export const HangupStep = step('hangup', {

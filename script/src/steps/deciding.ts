@@ -22,7 +22,7 @@ export const compileSet: CompileStep<StepOf<'set'>> = (step, fields): RunnableSt
 export const compileBranch: CompileStep<StepOf<'branch'>> = (step, fields): RunnableStep => {
   const cases = step.cases.map(({ when, next }, index) => ({
     next,
-    test: fields.expression(when, 'cases', index, 'when'),
+    test: fields.condition(when, 'cases', index, 'when'),
   }));
   return {
     enter: (run) => {

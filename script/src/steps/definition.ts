@@ -10,6 +10,8 @@ export interface FieldCompiler {
   /** `path` is relative to the step, as JSON pointer tokens. */
   template(text: string, ...path: readonly (string | number)[]): Print;
   expression(text: string, ...path: readonly (string | number)[]): Evaluate;
+  /** An expression that is true or false; one that can never be is a problem. */
+  condition(text: string, ...path: readonly (string | number)[]): Evaluate;
   /** Like `template`, with `secret` in scope; `usesSecret` says whether it does. */
   secretTemplate(
     text: string,

@@ -17,7 +17,7 @@ export const compileGather: CompileStep<GatherStep> = (step, fields): RunnableSt
   if (minDigits > maxDigits)
     fields.problem('SCHEMA', `min_digits is ${minDigits}, more than max_digits, ${maxDigits}`, 'min_digits');
   const prompts = compilePrompts(step.prompts ?? [], fields);
-  const accept = step.accept === undefined ? undefined : fields.expression(step.accept, 'accept');
+  const accept = step.accept === undefined ? undefined : fields.condition(step.accept, 'accept');
   const attempts = step.attempts ?? 1;
   const settings = {
     min_digits: minDigits,

@@ -31,12 +31,12 @@ function graphOf(document: ScriptDocument): Graph {
   return new Map(Object.entries(document.steps).map(([name, step]) => [name, successors(document, name, step)]));
 }
 
-/** Where a step can lead, its unwired `error` to `on_error` included. */
+/** Where a step can lead, its unwired `error` to `on_error` included; where `on_error` itself fails, the call ends. */
 function successors(document: ScriptDocument, name: string, step: Step): readonly string[] {
   const wired = edgesOf(name, step).map(({ to }) => to);
-  const toOnError =
-    document.on_error !== undefined && step.on?.error === undefined && canFail(step) ? [document.on_error] : [];
-  return [...new Set([...wired, ...toOnError])];
+  const { on_error } = document;
+  const leadsToOnError = on_error !== undefined && on_error !== name && step.on?.error === undefined && canFail(step);
+  return [...new Set([...wired, ...(leadsToOnError ? [on_error] : [])])];
 }
 
 /** Whether a step's `error` can happen at all: a condition or value can fail, plain moving on cannot. */

@@ -5,6 +5,7 @@ import { Frame, type ScriptDocument } from '../schema/document.ts';
 import { LIMITS, STEP_NAME } from '../schema/fields.ts';
 import { STEP_TYPES } from '../schema/step-types.ts';
 import type { Issues } from './issue.ts';
+import { reportMisfit } from './misfit.ts';
 
 /** Step types that have a name already and come with a later version. */
 export const RESERVED_TYPES: readonly string[] = ['listen', 'converse', 'ask_model', 'run'];
@@ -12,9 +13,14 @@ export const RESERVED_TYPES: readonly string[] = ['listen', 'converse', 'ask_mod
 /** Deepest nesting of a document's JSON. */
 const DEEPEST = 64;
 
-const checkFrame = Compile(Frame);
-const checkSteps = new Map<string, Validator>(
-  Object.entries(STEP_TYPES).map(([type, { schema }]) => [type, Compile(schema as TSchema)]),
+interface Shape {
+  readonly schema: TSchema;
+  readonly check: Validator;
+}
+
+const frame: Shape = { schema: Frame, check: Compile(Frame as TSchema) };
+const shapes = new Map<string, Shape>(
+  Object.entries(STEP_TYPES).map(([type, { schema }]) => [type, { schema, check: Compile(schema as TSchema) }]),
 );
 
 /** Checks size and shape; returns the document when it can be looked at further. */
@@ -24,7 +30,7 @@ export function checkShape(document: unknown, issues: Issues): ScriptDocument | 
     return undefined;
   }
   if (!checkSize(document, issues)) return undefined;
-  report(checkFrame, document, [], issues);
+  report(frame, document, [], issues);
   const steps = document['steps'];
   if (!isObject(steps)) return undefined;
   const names = Object.keys(steps);
@@ -69,9 +75,13 @@ function checkStep(name: string, step: unknown, issues: Issues): void {
     return;
   }
   const type = step['type'];
-  const check = typeof type === 'string' ? checkSteps.get(type) : undefined;
-  if (check) report(check, step, path, issues);
+  const shape = typeof type === 'string' ? shapes.get(type) : undefined;
+  if (shape) report(shape, step, path, issues);
   else reportType(type, [...path, 'type'], issues);
+}
+
+function report({ schema, check }: Shape, value: unknown, path: readonly string[], issues: Issues): void {
+  if (!check.Check(value)) reportMisfit(schema, value, path, issues);
 }
 
 function reportType(type: unknown, path: readonly string[], issues: Issues): void {
@@ -87,41 +97,6 @@ function reportType(type: unknown, path: readonly string[], issues: Issues): voi
       `there is no step type "${type.slice(0, 64)}"${near ? `; did you mean ${near}?` : `: there are ${types.join(', ')}`}`,
     );
   }
-}
-
-/** At most so many errors of one step are told: more would hide each other. */
-const MOST_ERRORS = 10;
-
-function report(check: Validator, value: unknown, path: readonly string[], issues: Issues): void {
-  if (check.Check(value)) return;
-  const errors = check
-    .Errors(value)
-    .filter((error) => error.keyword !== 'anyOf' || !hasDeeper(error.instancePath, check.Errors(value)));
-  for (const error of errors.slice(0, MOST_ERRORS)) {
-    const tokens = error.instancePath
-      .split('/')
-      .slice(1)
-      .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
-    const unknown = unknownFields(error);
-    if (unknown.length === 0) issues.error('SCHEMA', [...path, ...tokens], error.message);
-    for (const field of unknown)
-      issues.error('SCHEMA', [...path, ...tokens, field], `there is no field "${field}" here`);
-  }
-}
-
-interface SchemaError {
-  readonly keyword: string;
-  readonly instancePath: string;
-  readonly params: object;
-}
-
-function hasDeeper(path: string, errors: readonly SchemaError[]): boolean {
-  return errors.some((error) => error.instancePath.startsWith(`${path}/`));
-}
-
-function unknownFields(error: SchemaError): readonly string[] {
-  const named = 'additionalProperties' in error.params ? error.params.additionalProperties : undefined;
-  return error.keyword === 'additionalProperties' && Array.isArray(named) ? named.map(String) : [];
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {
