@@ -95,7 +95,8 @@ export function jsonToState(value: Json): Json {
   return toState(fromOutside(value));
 }
 
-function fromOutside(value: Json): CelValue {
+/** JSON from outside as CEL computes with it; a tag in it is a name like any other. */
+export function fromOutside(value: Json): CelValue {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
   if (value === null || typeof value !== 'object') return value;
   if (isList(value)) return value.map(fromOutside);

@@ -1,5 +1,5 @@
 import type { Json } from '@voiceoi/contracts';
-import type { Effect, EffectDetail, EffectResult } from './protocol.ts';
+import type { CallContext, Effect, EffectDetail, EffectResult } from './protocol.ts';
 
 /** What of an effect its record shows: what was asked for, secrets masked. */
 export function askedFor(effect: Effect): EffectDetail {
@@ -12,15 +12,22 @@ export function askedFor(effect: Effect): EffectDetail {
 }
 
 /** The same with what came back. */
-export function withResult(asked: EffectDetail, result: EffectResult | undefined): EffectDetail {
+export function withResult(asked: EffectDetail, result: EffectResult | undefined, context: CallContext): EffectDetail {
   if (!result || result.kind === 'done') return asked;
+  if (result.kind === 'failed') return { ...asked, failed: withoutSecrets(result.reason, context) };
   return { ...asked, ...cameBack(result) };
 }
 
-function cameBack(result: EffectResult): { readonly [name: string]: Json } {
+/** A reason comes from a transport or a library and may quote the value that it is about. */
+export function withoutSecrets(text: string, { secrets }: CallContext): string {
+  return [...secrets.values()].reduce(
+    (masked, secret) => (secret === '' ? masked : masked.replaceAll(secret, '***')),
+    text,
+  );
+}
+
+function cameBack(result: Exclude<EffectResult, { kind: 'failed' }>): { readonly [name: string]: Json } {
   switch (result.kind) {
-    case 'failed':
-      return { failed: result.reason };
     case 'played':
       return result.digit === undefined ? {} : { digit: result.digit };
     case 'response':

@@ -1,6 +1,6 @@
 import type { CompiledScript, CompiledStep } from '../compile/compile.ts';
 import type { Next } from '../steps/index.ts';
-import { askedFor, withResult } from './detail.ts';
+import { askedFor, withoutSecrets, withResult } from './detail.ts';
 import type { CallContext, CallEnd, CallEvent, CallState, Effect, EffectResult, StepRecord, Turn } from './protocol.ts';
 import { Run } from './run.ts';
 import type { State } from './state.ts';
@@ -21,7 +21,7 @@ export function advance(script: CompiledScript, context: CallContext, state: Cal
   if (event.kind === 'limit') return onLimit(run, before, finished);
   if (event.kind === 'hangup' && !run.hungUp) return onHangup(run, before, event.result, finished);
   const result: EffectResult = event.result ?? { kind: 'failed', reason: 'the caller is gone' };
-  run.detail = [...run.detail, withResult(before.pending, result)];
+  run.detail = [...run.detail, withResult(before.pending, result, run.context)];
   return proceed(run, finished, () => resume(run, result));
 }
 
@@ -58,7 +58,7 @@ function leave(
   next: Exclude<Next, { effect: Effect } | { end: string }>,
 ): { target: string } | { stuck: string | undefined } {
   const isGoto = 'goto' in next;
-  const label = isGoto ? next.label : next.outcome;
+  const label = isGoto ? next.label : outcomeTaken(run, next.outcome);
   const target = isGoto ? next.goto : targetOf(run, next.outcome);
   finish(run, finished, label);
   if (target === undefined) {
@@ -68,6 +68,12 @@ function leave(
   }
   const { max_steps } = run.script.limits;
   return run.sinceInput >= max_steps ? { stuck: `${max_steps} steps without input from the caller` } : { target };
+}
+
+/** An outcome such as a webhook’s `timeout` exists where it is wired; elsewhere it is `error`. */
+function outcomeTaken(run: Run, outcome: string): string {
+  const { fallbacks, targets } = stepOf(run);
+  return fallbacks.get(outcome) === 'error' && !targets.has(outcome) ? 'error' : outcome;
 }
 
 /** What a step throws is a value that cannot be computed with: its `error` outcome. */
@@ -159,7 +165,7 @@ function theEnd(run: Run, finished: readonly StepRecord[], outcome: CallEnd['out
     outcome: run.hungUp ? 'caller_hangup' : outcome,
     ...run.disposed(),
     ...(run.arm !== undefined && { arm: run.arm }),
-    ...(reason !== undefined && { reason: reason.slice(0, 512) }),
+    ...(reason !== undefined && { reason: withoutSecrets(reason, run.context).slice(0, 512) }),
   };
   return { state: run.waiting({ kind: 'hangup' }) as unknown as CallState, finished, end };
 }
@@ -172,7 +178,7 @@ function onLimit(run: Run, before: State, finished: StepRecord[]): Turn {
 /** The caller has left: what ran ends, and `on_hangup` begins, if there is one. */
 function onHangup(run: Run, before: State, result: EffectResult | undefined, finished: StepRecord[]): Turn {
   const step = stepOf(run);
-  run.detail = [...run.detail, withResult(before.pending, result)];
+  run.detail = [...run.detail, withResult(before.pending, result, run.context)];
   // A hangup that the script itself asked for, and a transfer that was done, end as they were meant to.
   if (step.type === 'hangup' || (step.type === 'transfer' && result?.kind === 'done'))
     return proceed(run, finished, () => resume(run, result ?? { kind: 'done' }));
@@ -188,8 +194,10 @@ function onHangup(run: Run, before: State, result: EffectResult | undefined, fin
 /** What the caller brought before leaving is there for `on_hangup`: a recording above all. */
 function keepInput(run: Run, result: EffectResult): void {
   attempt(() => {
-    if (result.kind === 'recorded') resume(run, result);
+    // A call that was put through, and a recording, count although the caller hung up in their midst.
+    if (result.kind === 'recorded' || result.kind === 'dialled') resume(run, result);
     if (result.kind === 'gathered' && result.digits !== '') run.bring('digits', result.digits, true);
+    if (result.kind === 'gathered' && result.speech) run.bring('speech', result.speech, true);
     return { outcome: 'done' };
   });
 }

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '@voiceoi/contracts';
 import type { CompiledScript } from '../compile/compile.ts';
 import type { Scope } from '../expression/expression.ts';
-import { fromState, jsonToState } from '../expression/values.ts';
+import { fromOutside, jsonToState } from '../expression/values.ts';
 import type { StepRun } from '../steps/index.ts';
 import type { CallContext, EffectDetail } from './protocol.ts';
 import type { State } from './state.ts';
@@ -144,7 +144,7 @@ function makeScope(context: CallContext, vars: JsonObject, input: JsonObject, at
 
 function callFacts({ facts }: CallContext): object {
   const { started_at_ms, ...rest } = facts;
-  return { ...(fromState(rest as unknown as JsonObject) as object), started_at: new Date(started_at_ms) };
+  return { ...(fromOutside(rest as unknown as JsonObject) as object), started_at: new Date(started_at_ms) };
 }
 
 function secretMap(context: CallContext, show: (value: string) => string): object {

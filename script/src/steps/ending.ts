@@ -65,10 +65,11 @@ function ingroupTarget(ingroup: string, run: StepRun): TransferTarget {
   const leadId = lead['id'] ?? lead['lead_id'] ?? '';
   if (!/^\d{1,10}$/.test(leadId)) throw new ValueError('a transfer to an in-group needs the lead’s id (lead.id)');
   const phone = facts.caller.number.replace(/[^0-9]/g, '');
+  const user = (lead['user'] ?? '').replace(/[^A-Za-z0-9_-]/g, '');
   return {
     kind: 'dialplan',
     context: 'default',
-    extension: `90009*${ingroup}**${leadId}**${phone}*${lead['user'] ?? ''}*`,
+    extension: `90009*${ingroup}**${leadId}**${phone}*${user}*`,
     priority: 1,
     ingroup,
   };

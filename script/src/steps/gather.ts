@@ -64,9 +64,10 @@ interface Judge {
 function judgeInput(run: StepRun, gathered: Gathered, judge: Judge): string {
   const speech = gathered.speech?.trim() ?? '';
   const { digits } = gathered;
-  if (digits === '' && speech === '') return 'timeout';
+  if (digits === '' && speech === '') return gathered.ended_by === 'timeout' ? 'timeout' : 'invalid';
+  // Both, so that nothing of an earlier gather is left beside what this one brought.
   run.bring('digits', digits, true);
-  if (speech !== '') run.bring('speech', speech, true);
+  run.bring('speech', speech, true);
   const enough = digits.length >= judge.minDigits && digits.length <= judge.maxDigits;
   if (digits !== '' && !enough) return 'invalid';
   if (judge.accept && judge.accept(run.scope) !== true) return 'invalid';

@@ -160,25 +160,44 @@ function compileRequest(step: StepOf<'webhook'>, fields: FieldCompiler): (run: S
   }));
   const body = step.body === undefined ? undefined : compileJson(step.body as Json, fields, ['body']);
   const method = step.method ?? (body ? 'POST' : 'GET');
-  const render = (scope: StepRun['scope']) => {
-    const printed = Object.fromEntries(headers.map(({ name, print }) => [name, print(scope)]));
-    return { url: url.print(scope), headers: printed, ...(body && { body: JSON.stringify(body(scope)) }) };
+  const render = (show: Show) => {
+    const printed = Object.fromEntries(headers.map((header) => [header.name, show(header)]));
+    return { url: show(url), headers: printed, ...(body && { body: JSON.stringify(body(show)) }) };
   };
-  return (run) => ({ method, ...render(run.scope), masked: render(run.maskedScope) });
+  return (run) => ({
+    method,
+    ...render(({ print }) => print(run.scope)),
+    masked: render((template) => maskedText(template, run)),
+  });
 }
 
-type RenderJson = (scope: StepRun['scope']) => Json;
+type SecretTemplate = ReturnType<FieldCompiler['secretTemplate']>;
+type Show = (template: SecretTemplate) => string;
+type RenderJson = (show: Show) => Json;
+
+/** What may be logged of a text. What cannot be computed with a mask in the secret’s place is masked as a whole. */
+function maskedText({ print, usesSecret }: SecretTemplate, run: StepRun): string {
+  if (!usesSecret) return print(run.scope);
+  try {
+    return print(run.maskedScope);
+  } catch {
+    return '***';
+  }
+}
 
 /** A JSON value in which every string is a template. */
 function compileJson(value: Json, fields: FieldCompiler, path: readonly (string | number)[]): RenderJson {
-  if (typeof value === 'string') return fields.secretTemplate(value, ...path).print;
+  if (typeof value === 'string') {
+    const template = fields.secretTemplate(value, ...path);
+    return (show) => show(template);
+  }
   if (value === null || typeof value !== 'object') return () => value;
   if (Array.isArray(value)) {
     const items = value.map((item: Json, index) => compileJson(item, fields, [...path, index]));
-    return (scope) => items.map((render) => render(scope));
+    return (show) => items.map((render) => render(show));
   }
   const entries = Object.entries(value).map(
     ([name, item]) => [name, compileJson(item, fields, [...path, name])] as const,
   );
-  return (scope) => Object.fromEntries(entries.map(([name, render]) => [name, render(scope)]));
+  return (show) => Object.fromEntries(entries.map(([name, render]) => [name, render(show)]));
 }
