@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 const source = {
   resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source', 'node', 'import', 'default'] } },
+  ssr: { resolve: { conditions: ['source', 'node', 'default'] } },
 };
 
 /** Levels of tests (CONTRIBUTING.md): each is a project, so `vitest run --project unit` is the quick loop. */

@@ -10,7 +10,7 @@ import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
 import { serviceRoutes } from './service-routes.ts';
 import type { ServiceSettings } from './settings.ts';
-import { bundles, changeFeed, contentReader, type Revisions, revisions, syncRoutes } from './sync/index.ts';
+import { type Revisions, startSync } from './sync/index.ts';
 
 interface MasterOptions {
   readonly settings: ServiceSettings;
@@ -46,9 +46,8 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
 
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
-  const reader = contentReader();
-  const feed = changeFeed(database, keys.signing, log);
-  const changes = revisions(database, reader, feed.wake);
+  const sync = startSync(database, keys.signing, log);
+  const changes = sync.revisions;
   const scripts = scriptService(database, changes);
   const app = await createApp({
     log,
@@ -61,7 +60,7 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
       keyRoutes(database, settings.SYNC_SECRET_SALT),
       campaignRoutes(database, changes),
       scriptRoutes(database, changes, scripts),
-      syncRoutes({ database, bundles: bundles(database, reader), feed, keyOf: keys.signing }),
+      sync.routes,
       logRoutes(database, metrics, log),
       callRoutes(database),
     ],
@@ -87,7 +86,7 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
     stop: async () => {
       isStopping = true;
       health.stop();
-      feed.stop();
+      sync.stop();
       await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
     },
   };

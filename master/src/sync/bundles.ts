@@ -1,92 +1,115 @@
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { Bundle } from '@voiceoi/contracts';
 import type { Database } from '../database/index.ts';
 import { notFound } from '../http/index.ts';
 import type { ContentReader } from './content.ts';
+import { type EncodedText, encodedText } from './encoding.ts';
 
-const toGzip = promisify(gzip);
-const toBrotli = promisify(brotliCompress);
-/** Quick enough to be made at each change; the highest would take seconds for a large organization. */
-const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
-
-/** An organization's bundle at one revision, ready to be sent; each encoding is made when it is first asked for. */
-export interface PreparedBundle {
+/** Where an organization's configuration is. */
+export interface Head {
   readonly epoch: string;
   readonly revision: number;
-  readonly etag: string;
-  readonly json: string;
-  encoded(encoding: 'gzip' | 'br'): Promise<Buffer>;
 }
 
-/** Prepares bundles and keeps the newest of each organization. */
+/** An organization's bundle at one revision, ready to be sent. */
+export interface PreparedBundle extends Head {
+  /** Weak: every encoding has the same, and `generated_at` is not part of it. */
+  readonly etag: string;
+  /** The bundle. */
+  readonly body: EncodedText;
+  /** The bundle as the answer to a node that is too far behind. */
+  readonly answer: EncodedText;
+}
+
+/** Prepares bundles and keeps those used last. */
 export interface Bundles {
-  /** @throws ProblemError when the organization is not there */
+  /** At the newest revision that was committed when it was asked for, or a newer one. @throws ProblemError when the organization is not there */
   current(orgId: string): Promise<PreparedBundle>;
 }
 
-/** Organizations whose bundle is kept. */
-const MOST_KEPT = 200;
+interface KeptHead extends Head {
+  /** An organization that was deleted and made anew counts its revisions anew. */
+  readonly madeAt: number;
+}
 
-export function bundles(database: Database, reader: ContentReader): Bundles {
-  const kept = new Map<string, PreparedBundle>();
-  const preparing = new Map<string, Promise<PreparedBundle>>();
+interface Kept {
+  readonly head: KeptHead;
+  readonly bundle: PreparedBundle;
+}
 
-  const prepare = async (orgId: string): Promise<PreparedBundle> => {
-    const content = await database.transaction((tx) => reader.read(tx, orgId));
-    const sha256 = reader.sha256(content);
-    const bundle: Bundle = {
-      schema: 1,
-      ...content,
-      sha256,
-      generated_at: new Date().toISOString(),
-      secrets: [],
-      bus: { kind: 'stream' },
-    };
-    const made = prepared(bundle);
+/** Prepares each bundle once, however many nodes ask for it at once; `maxCharacters` bounds what is kept. */
+export function bundles(database: Database, reader: ContentReader, maxCharacters = 128 * 1024 * 1024): Bundles {
+  const kept = new Map<string, Kept>();
+  const preparing = new Map<string, Promise<Kept>>();
+
+  const keep = (orgId: string, one: Kept): void => {
     kept.delete(orgId);
-    kept.set(orgId, made);
-    for (const [oldest] of kept) if (kept.size > MOST_KEPT) kept.delete(oldest);
+    kept.set(orgId, one);
+    let characters = [...kept.values()].reduce((sum, { bundle }) => sum + bundle.body.text.length, 0);
+    for (const [oldest, { bundle }] of kept) {
+      if (characters <= maxCharacters || oldest === orgId) break;
+      kept.delete(oldest);
+      characters -= bundle.body.text.length;
+    }
+  };
+  const prepare = async (orgId: string): Promise<Kept> => {
+    const { content, head } = await database.transaction(async (tx) => {
+      // One moment for all statements: else the campaigns of a later revision could come under an earlier number.
+      await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+      return { head: await readKeptHead(tx, orgId), content: await reader.read(tx, orgId) };
+    });
+    const sha256 = reader.sha256(content);
+    const made = { head, bundle: prepared({ schema: 1, ...content, sha256, ...outsideOfSha256() }) };
+    keep(orgId, made);
     return made;
   };
 
   return {
     current: async (orgId) => {
-      const now = await readHead(database, orgId);
+      const now = await readKeptHead(database, orgId);
       const known = kept.get(orgId);
-      if (known?.epoch === now.epoch && known.revision === now.revision) return known;
-      // A fleet that reconnects asks for the same bundle at once: it is made once.
-      const running = preparing.get(orgId) ?? prepare(orgId).finally(() => preparing.delete(orgId));
+      if (known && isSame(known.head, now)) return known.bundle;
+      // What is being prepared may have been begun before the newest commit: then it is made once more.
+      for (let running = preparing.get(orgId); running; running = preparing.get(orgId)) {
+        const { head, bundle } = await running;
+        if (head.madeAt === now.madeAt && head.epoch === now.epoch && head.revision >= now.revision) return bundle;
+      }
+      const running = prepare(orgId).finally(() => preparing.delete(orgId));
       preparing.set(orgId, running);
-      return running;
+      return (await running).bundle;
     },
   };
 }
 
 /** Where an organization is. @throws ProblemError when it is not there */
-export async function readHead(
-  database: Database,
-  orgId: string,
-): Promise<{ readonly epoch: string; readonly revision: number }> {
-  const sql = 'SELECT i.epoch, o.revision FROM organization o CROSS JOIN instance i WHERE o.id = $1';
-  const row = (await database.query<{ epoch: string; revision: number }>(sql, [orgId])).rows[0];
+export async function readHead(db: Pick<Database, 'query'>, orgId: string): Promise<Head> {
+  const { epoch, revision } = await readKeptHead(db, orgId);
+  return { epoch, revision };
+}
+
+async function readKeptHead(db: Pick<Database, 'query'>, orgId: string): Promise<KeptHead> {
+  const sql = 'SELECT i.epoch, o.revision, o.created_at FROM organization o CROSS JOIN instance i WHERE o.id = $1';
+  const row = (await db.query<Head & { readonly created_at: Date }>(sql, [orgId])).rows[0];
   if (!row) throw notFound(`organization "${orgId}"`);
-  return row;
+  return { epoch: row.epoch, revision: row.revision, madeAt: row.created_at.getTime() };
+}
+
+function isSame(a: KeptHead, b: KeptHead): boolean {
+  return a.madeAt === b.madeAt && a.epoch === b.epoch && a.revision === b.revision;
+}
+
+/** Secrets and Redis come with later work; nodes follow the HTTP stream until then. */
+function outsideOfSha256(): Pick<Bundle, 'generated_at' | 'secrets' | 'bus'> {
+  return { generated_at: new Date().toISOString(), secrets: [], bus: { kind: 'stream' } };
 }
 
 function prepared(bundle: Bundle): PreparedBundle {
+  const { epoch, revision, sha256 } = bundle;
   const json = JSON.stringify(bundle);
-  const encodings = new Map<string, Promise<Buffer>>();
-  const make = { gzip: () => toGzip(json), br: () => toBrotli(json, BROTLI) };
   return {
-    epoch: bundle.epoch,
-    revision: bundle.revision,
-    etag: `"${bundle.epoch}:${bundle.revision}:${bundle.sha256.slice(0, 16)}"`,
-    json,
-    encoded: (encoding) => {
-      const running = encodings.get(encoding) ?? make[encoding]();
-      encodings.set(encoding, running);
-      return running;
-    },
+    epoch,
+    revision,
+    etag: `W/"${epoch}:${revision}:${sha256.slice(0, 16)}"`,
+    body: encodedText(json),
+    answer: encodedText(`{"intent":"full","bundle":${json}}`),
   };
 }

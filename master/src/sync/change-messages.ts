@@ -10,24 +10,32 @@ interface ChangeRow {
   readonly sha256: string;
 }
 
-/** A change with more than this many bytes is only announced; nodes fetch it. */
+/** A signed change, and its text as it goes over the wire. */
+export interface ChangeMessage {
+  readonly change: Change;
+  readonly text: string;
+}
+
+/** A change whose text has more bytes than this is only announced; nodes fetch it. */
 const LONGEST_MESSAGE = 64 * 1024;
 
-/** Signed changes of one organization behind a revision, in order. */
+const SINCE = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
+WHERE org_id = $1 AND revision > $2 AND epoch = $3 ORDER BY revision LIMIT $4`;
+
+/** Signed changes of one organization behind a revision, in order and without a hole; fewer than there are when the log does not reach back so far. */
 export async function changesSince(
   db: Queryable,
   orgId: string,
-  revision: number,
+  { epoch, revision }: { readonly epoch: string; readonly revision: number },
   limit: number,
   key: OrgKey,
-): Promise<readonly Change[]> {
-  const sql =
-    'SELECT revision, epoch, committed_at, changes, sha256 FROM change_log WHERE org_id = $1 AND revision > $2 ORDER BY revision LIMIT $3';
-  const { rows } = await db.query<ChangeRow>(sql, [orgId, revision, limit]);
-  return rows.map((row) => changeMessage(orgId, row, key));
+): Promise<readonly ChangeMessage[]> {
+  const { rows } = await db.query<ChangeRow>(SINCE, [orgId, revision, epoch, limit]);
+  const unbroken = rows.filter((row, index) => row.revision === revision + index + 1);
+  return unbroken.map((row) => changeMessage(orgId, row, key));
 }
 
-function changeMessage(orgId: string, row: ChangeRow, key: OrgKey): Change {
+function changeMessage(orgId: string, row: ChangeRow, key: OrgKey): ChangeMessage {
   const { epoch, revision, committed_at, changes, sha256 } = row;
   const base = {
     v: 1 as const,
@@ -38,6 +46,10 @@ function changeMessage(orgId: string, row: ChangeRow, key: OrgKey): Change {
     committed_at: committed_at.toISOString(),
     sha256,
   };
-  const whole = signChange(key, { ...base, changes });
-  return JSON.stringify(whole).length <= LONGEST_MESSAGE ? whole : signChange(key, { ...base, hint: true });
+  const whole = message(signChange(key, { ...base, changes }));
+  return Buffer.byteLength(whole.text) <= LONGEST_MESSAGE ? whole : message(signChange(key, { ...base, hint: true }));
+}
+
+function message(change: Change): ChangeMessage {
+  return { change, text: JSON.stringify(change) };
 }

@@ -1,87 +1,90 @@
-import type { Change } from '@voiceoi/contracts';
-import type { Logger, OrgKey } from '@voiceoi/kernel';
+import type { Logger } from '@voiceoi/kernel';
 import type { Database } from '../database/index.ts';
-import { changesSince } from './change-messages.ts';
+import type { Head } from './bundles.ts';
+import type { FrameSource } from './frames.ts';
 
-/** Tells listeners of an organization's new changes, in order, each at least once. */
+/** Whoever wants to know when an organization has changed. */
+export interface Watcher {
+  /** Generation of the organization key that it came with. */
+  readonly generation: number;
+  /** There may be something new. */
+  wake(): void;
+  /** Its key is no longer good, or the organization is gone. */
+  end(): void;
+}
+
+/** Tells watchers that an organization has changed: at once what this master commits, within 500 ms what others do. */
 export interface ChangeFeed {
-  /** Looks for changes now: one was committed here. */
+  /** A change was committed here. */
   wake(orgId: string): void;
-  /** `from`: the revision that the listener has. Returns what ends the subscription. */
-  subscribe(orgId: string, from: number, listener: (change: Change) => void): () => void;
+  /** Returns what ends the watching. */
+  watch(orgId: string, watcher: Watcher): () => void;
   stop(): void;
 }
 
-/** Changes that other masters commit are seen after this long. */
+/** No LISTEN/NOTIFY: it takes a global lock at each commit (sync-protocol.md). One query serves all organizations that are watched. */
 const POLL_MS = 500;
-const BATCH = 100;
 
-interface Watched {
-  readonly listeners: Set<(change: Change) => void>;
-  revision: number;
-  running: boolean;
-  again: boolean;
+const HEADS = `SELECT o.id, i.epoch, o.revision,
+  (SELECT coalesce(jsonb_agg(k.generation), '[]') FROM organization_key k
+    WHERE k.org_id = o.id AND k.revoked_at IS NULL AND (k.not_after IS NULL OR k.not_after > now())) AS generations
+FROM organization o CROSS JOIN instance i WHERE o.id = ANY ($1::text[])`;
+
+interface Row extends Head {
+  readonly id: string;
+  readonly generations: readonly number[];
 }
 
-export function changeFeed(database: Database, keyOf: (orgId: string) => Promise<OrgKey>, log: Logger): ChangeFeed {
+interface Watched {
+  readonly watchers: Set<Watcher>;
+  /** As last polled. */
+  head: Head | undefined;
+}
+
+export function changeFeed(database: Database, frames: Pick<FrameSource, 'forget'>, log: Logger): ChangeFeed {
   const organizations = new Map<string, Watched>();
+  let isPolling = false;
 
-  const readOn = async (orgId: string, watched: Watched): Promise<void> => {
-    const key = await keyOf(orgId);
-    for (;;) {
-      const changes = await changesSince(database, orgId, watched.revision, BATCH, key);
-      for (const change of changes) {
-        watched.revision = change.to;
-        for (const listener of watched.listeners) listener(change);
-      }
-      if (changes.length < BATCH) return;
-    }
+  const wakeAll = (orgId: string): void => {
+    frames.forget(orgId);
+    for (const watcher of organizations.get(orgId)?.watchers ?? []) watcher.wake();
   };
 
-  const look = async (orgId: string): Promise<void> => {
-    const watched = organizations.get(orgId);
-    if (!watched) return;
-    if (watched.running) {
-      watched.again = true;
-      return;
-    }
-    watched.running = true;
+  const compare = (orgId: string, watched: Watched, row: Row | undefined): void => {
+    for (const watcher of watched.watchers) if (!row?.generations.includes(watcher.generation)) watcher.end();
+    const isNew = watched.head?.epoch !== row?.epoch || watched.head?.revision !== row?.revision;
+    watched.head = row && { epoch: row.epoch, revision: row.revision };
+    if (isNew) wakeAll(orgId);
+  };
+  const poll = async (): Promise<void> => {
+    if (isPolling || organizations.size === 0) return;
+    isPolling = true;
     try {
-      do {
-        watched.again = false;
-        await readOn(orgId, watched);
-      } while (watched.again);
+      const asked = [...organizations];
+      const { rows } = await database.query<Row>(HEADS, [asked.map(([orgId]) => orgId)]);
+      const found = new Map(rows.map((row) => [row.id, row]));
+      for (const [orgId, watched] of asked) compare(orgId, watched, found.get(orgId));
     } catch (error) {
-      log.warn({ err: error, org: orgId }, 'changes cannot be read now');
+      log.warn({ err: error }, 'changes cannot be looked for now');
     } finally {
-      watched.running = false;
+      isPolling = false;
     }
   };
-
-  const poll = setInterval(() => {
-    for (const orgId of organizations.keys()) void look(orgId);
-  }, POLL_MS);
+  const timer = setInterval(() => void poll(), POLL_MS);
 
   return {
-    wake: (orgId) => void look(orgId),
-    subscribe: (orgId, from, listener) => {
-      const watched = organizations.get(orgId) ?? {
-        listeners: new Set(),
-        revision: from,
-        running: false,
-        again: false,
-      };
-      watched.revision = Math.min(watched.revision, from);
+    wake: wakeAll,
+    watch: (orgId, watcher) => {
+      const watched = organizations.get(orgId) ?? { watchers: new Set(), head: undefined };
       organizations.set(orgId, watched);
-      watched.listeners.add(listener);
-      void look(orgId);
+      watched.watchers.add(watcher);
       return () => {
-        watched.listeners.delete(listener);
-        if (watched.listeners.size === 0 && organizations.get(orgId) === watched) organizations.delete(orgId);
+        watched.watchers.delete(watcher);
+        if (watched.watchers.size === 0 && organizations.get(orgId) === watched) organizations.delete(orgId);
       };
     },
     stop: () => {
-      clearInterval(poll);
+      clearInterval(timer);
       organizations.clear();
     },
   };

@@ -35,9 +35,12 @@ export function revisions(database: Database, reader: ContentReader, onCommit: (
   };
 }
 
-/** Revision order is commit order without holes, because whoever changes an organization waits here for whoever does already. */
+/**
+ * Revision order is commit order without holes, because whoever changes an organization waits here for whoever does already. Not the stronger
+ * `FOR UPDATE`: the foreign keys of call records take a share of this row, and records must not wait for a publish.
+ */
 async function lockOrganization(tx: Queryable, orgId: string): Promise<void> {
-  const { rows } = await tx.query('SELECT id FROM organization WHERE id = $1 FOR UPDATE', [orgId]);
+  const { rows } = await tx.query('SELECT id FROM organization WHERE id = $1 FOR NO KEY UPDATE', [orgId]);
   if (rows.length === 0) throw notFound(`organization "${orgId}"`);
 }
 
@@ -53,8 +56,9 @@ async function logChange(
   const raise = 'UPDATE organization SET revision = revision + 1 WHERE id = $1 RETURNING revision';
   const revision = (await tx.query<{ revision: number }>(raise, [before.org_id])).rows[0]?.revision ?? 0;
   const sha256 = reader.sha256({ ...after, revision });
-  const insert =
-    'INSERT INTO change_log (org_id, revision, epoch, changes, sha256, actor) VALUES ($1, $2, $3, $4::jsonb, $5, $6)';
+  // The column's default is when the transaction began, which may be long ago where it waited for the lock.
+  const insert = `INSERT INTO change_log (org_id, revision, epoch, changes, sha256, actor, committed_at)
+    VALUES ($1, $2, $3, $4::jsonb, $5, $6, clock_timestamp())`;
   await tx.query(insert, [before.org_id, revision, after.epoch, JSON.stringify(items), sha256, actor]);
   return true;
 }

@@ -1,19 +1,21 @@
-import { Bundle, OrgId, SyncAnswer } from '@voiceoi/contracts';
-import type { OrgKey } from '@voiceoi/kernel';
+import { Bundle, type Change, OrgId, SyncAnswer } from '@voiceoi/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import type { Database } from '../database/index.ts';
 import { type App, type Feature, route } from '../http/index.ts';
-import type { Bundles, PreparedBundle } from './bundles.ts';
-import { changesSince } from './change-messages.ts';
+import { type Bundles, type Head, type PreparedBundle, readHead } from './bundles.ts';
+import type { CatchUp, CatchUpFrom } from './catch-up.ts';
+import { chooseEncoding, type EncodedText, encodedText } from './encoding.ts';
 import type { ChangeFeed } from './feed.ts';
-import { openStream } from './stream.ts';
+import type { FrameSource } from './frames.ts';
+import { serveStream } from './stream.ts';
 
 interface SyncOptions {
   readonly database: Database;
   readonly bundles: Bundles;
+  readonly catchUpFrom: CatchUpFrom;
+  readonly frames: FrameSource;
   readonly feed: ChangeFeed;
-  readonly keyOf: (orgId: string) => Promise<OrgKey>;
 }
 
 const Query = Type.Object(
@@ -25,11 +27,8 @@ const Query = Type.Object(
   { additionalProperties: false },
 );
 
-/** A node that is further behind gets a whole bundle. */
-const MOST_CHANGES = 200;
-
 /** Configuration for nodes: whole, by difference, and as a stream. */
-export function syncRoutes({ database, bundles, feed, keyOf }: SyncOptions): Feature {
+export function syncRoutes({ database, bundles, catchUpFrom, frames, feed }: SyncOptions): Feature {
   const streams = new Set<FastifyReply['raw']>();
   return (app: App) => {
     app.addHook('preClose', async () => {
@@ -49,16 +48,14 @@ export function syncRoutes({ database, bundles, feed, keyOf }: SyncOptions): Fea
         answers: { 200: Type.Union([Bundle, SyncAnswer]), 304: null },
       }),
       async (request, reply) => {
-        const { org_id: orgId, since, epoch } = request.query;
+        const { org_id: orgId } = request.query;
+        const position = positionOf(request.query);
         reply
           .header('x-voiceoi-time', Date.now())
           .header('cache-control', 'no-cache')
           .header('vary', 'accept-encoding');
-        const current = await bundles.current(orgId);
-        if (since === undefined) return sendBundle(request, reply, current);
-        return answerSince(since, epoch, current, async (limit) =>
-          changesSince(database, orgId, since, limit, await keyOf(orgId)),
-        );
+        if (!position) return sendBundle(request, reply, await bundles.current(orgId));
+        return sendCatchUp(request, reply, await catchUpFrom(orgId, position), () => bundles.current(orgId));
       },
     );
 
@@ -73,13 +70,9 @@ export function syncRoutes({ database, bundles, feed, keyOf }: SyncOptions): Fea
         answers: { 200: Type.String() },
       }),
       async (request, reply) => {
-        const { org_id: orgId, since, epoch } = request.query;
-        const current = await bundles.current(orgId);
-        const canBuildOn =
-          since !== undefined &&
-          epoch === current.epoch &&
-          since <= current.revision &&
-          current.revision - since <= MOST_CHANGES;
+        const { org_id: orgId } = request.query;
+        // Fails before the stream begins where the organization is not there.
+        await readHead(database, orgId);
         reply.hijack();
         const response = reply.raw;
         response.writeHead(200, {
@@ -88,40 +81,69 @@ export function syncRoutes({ database, bundles, feed, keyOf }: SyncOptions): Fea
           'x-accel-buffering': 'no',
           'x-voiceoi-time': String(Date.now()),
         });
+        response.flushHeaders();
         streams.add(response);
         response.once('close', () => streams.delete(response));
-        await openStream({ response, orgId, bundles, feed, since: canBuildOn ? since : undefined }).catch(() =>
-          response.destroy(),
-        );
+        const generation = generationOf(request);
+        const position = positionOf(request.query);
+        await serveStream({ response, orgId, generation, frames, feed, position }).catch((error: unknown) => {
+          request.log.warn({ err: error, org: orgId }, 'a stream of changes was cut');
+          response.destroy();
+        });
       },
     );
   };
 }
 
+/** The whole bundle, unless the node has it. */
 async function sendBundle(request: FastifyRequest, reply: FastifyReply, bundle: PreparedBundle): Promise<FastifyReply> {
   reply.header('etag', bundle.etag);
-  if (request.headers['if-none-match'] === bundle.etag) return reply.code(304).send();
-  const accepted = String(request.headers['accept-encoding'] ?? '');
-  const encoding = /\bbr\b/.test(accepted) ? 'br' : /\bgzip\b/.test(accepted) ? 'gzip' : undefined;
+  if (hasTag(request.headers['if-none-match'], bundle.etag)) return reply.code(304).send();
+  return sendText(request, reply, bundle.body);
+}
+
+/** What brings a node on. What it could not take up is left out: changes that are only announced, or signed by a key that it does not have. */
+async function sendCatchUp(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  next: CatchUp,
+  whole: () => Promise<PreparedBundle>,
+): Promise<FastifyReply> {
+  if (next.intent === 'none') return sendText(request, reply, encodedText('{"intent":"none"}'));
+  if (next.intent === 'changes' && next.messages.every(({ change }) => isTakenBy(request, change)))
+    return sendText(
+      request,
+      reply,
+      encodedText(`{"intent":"changes","changes":[${next.messages.map(({ text }) => text).join(',')}]}`),
+    );
+  return sendText(request, reply, (next.intent === 'full' ? next.bundle : await whole()).answer);
+}
+
+function isTakenBy({ principal }: FastifyRequest, { hint, kid }: Change): boolean {
+  return hint !== true && principal.kind === 'node' && kid === String(principal.generation);
+}
+
+/** Texts shorter than this go as they are. */
+const SHORT = 1024;
+
+async function sendText(request: FastifyRequest, reply: FastifyReply, body: EncodedText): Promise<FastifyReply> {
+  const header = request.headers['accept-encoding'];
+  const encoding = body.text.length < SHORT ? undefined : chooseEncoding(Array.isArray(header) ? header[0] : header);
   reply.type('application/json; charset=utf-8');
-  return encoding
-    ? reply.header('content-encoding', encoding).send(await bundle.encoded(encoding))
-    : reply.send(bundle.json);
+  if (!encoding) return reply.send(body.text);
+  return reply.header('content-encoding', encoding).send(await body.encoded(encoding));
 }
 
-async function answerSince(
-  since: number,
-  epoch: string | undefined,
-  current: PreparedBundle,
-  read: (limit: number) => Promise<readonly unknown[]>,
-): Promise<object> {
-  if (epoch === current.epoch && since === current.revision) return { intent: 'none' };
-  const isNear = epoch === current.epoch && since < current.revision && current.revision - since <= MOST_CHANGES;
-  const changes = isNear ? await read(MOST_CHANGES) : [];
-  const isWhole = changes.length === current.revision - since && changes.every((change) => !isHint(change));
-  return isNear && isWhole ? { intent: 'changes', changes } : { intent: 'full', bundle: JSON.parse(current.json) };
+/** Weak comparison (RFC 9110, 13.1.2). */
+function hasTag(header: string | undefined, etag: string): boolean {
+  const opaque = (tag: string): string => tag.trim().replace(/^W\//, '');
+  return header?.trim() === '*' || (header?.split(',').map(opaque).includes(opaque(etag)) ?? false);
 }
 
-function isHint(change: unknown): boolean {
-  return typeof change === 'object' && change !== null && 'hint' in change;
+function positionOf({ since, epoch }: Static<typeof Query>): Head | undefined {
+  return since === undefined ? undefined : { epoch: epoch ?? '', revision: since };
+}
+
+function generationOf({ principal }: FastifyRequest): number {
+  return principal.kind === 'node' ? principal.generation : 0;
 }

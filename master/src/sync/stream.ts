@@ -1,48 +1,89 @@
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { Change } from '@voiceoi/contracts';
-import type { Bundles } from './bundles.ts';
+import type { Head } from './bundles.ts';
 import type { ChangeFeed } from './feed.ts';
+import { type FrameSource, frame } from './frames.ts';
 
 /** Contract: a `ping` at least this often. */
 const PING_MS = 15_000;
-/** A reader that is this far behind is cut off; it comes back and gets a whole bundle. */
-const MOST_BUFFERED = 4 * 1024 * 1024;
+/** A reader that takes nothing for this long is cut off; it comes back and gets what it lacks. */
+const SLOWEST_MS = 20_000;
 
 /** What an open stream is made of. */
 interface StreamOptions {
   readonly response: ServerResponse;
   readonly orgId: string;
-  readonly bundles: Bundles;
+  /** Of the key that opened it. */
+  readonly generation: number;
+  readonly frames: FrameSource;
   readonly feed: ChangeFeed;
-  /** What the node has; undefined: nothing, or nothing that can be built upon. */
-  readonly since: number | undefined;
+  /** What the node has; undefined: nothing. */
+  readonly position: Head | undefined;
 }
 
-/** Sends an organization's changes as server-sent events until the node or the master goes. Resolves once it has begun. */
-export async function openStream({ response, orgId, bundles, feed, since }: StreamOptions): Promise<void> {
-  let sent = since ?? -1;
-  let epoch = '';
-  const write = (event: string, id: string | undefined, data: string): void => {
-    if (response.writableLength > MOST_BUFFERED) response.destroy();
-    else response.write(`event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`);
-  };
-  const begin = await bundles.current(orgId);
-  epoch = begin.epoch;
-  if (since === undefined) {
-    write('full', `${epoch}:${begin.revision}`, begin.json);
-    sent = begin.revision;
-  }
-  const unsubscribe = feed.subscribe(orgId, sent, (change: Change) => {
-    if (change.to <= sent) return;
-    sent = change.to;
-    epoch = change.epoch;
-    write('change', `${epoch}:${sent}`, JSON.stringify(change));
-  });
-  const ping = (): void => write('ping', undefined, JSON.stringify({ epoch, revision: sent }));
-  ping();
-  const pings = setInterval(ping, PING_MS);
+/**
+ * Sends an organization's changes as server-sent events until the node, its key or the master goes. At any moment a reader has one event in its
+ * buffer at most: while it is slow nothing is made for it, and then it gets what it lacks by then.
+ */
+export async function serveStream(options: StreamOptions): Promise<void> {
+  const { response, orgId, generation, frames, feed } = options;
+  const signals = awaitedSignals();
+  const isOpen = (): boolean => !response.destroyed && !response.writableEnded;
+  const unwatch = feed.watch(orgId, { generation, wake: () => signals.raise('news'), end: () => response.end() });
+  const pings = setInterval(() => signals.raise('ping'), PING_MS);
   response.once('close', () => {
     clearInterval(pings);
-    unsubscribe();
+    unwatch();
+    signals.raise('closed');
   });
+
+  let { position } = options;
+  const sendNews = async (): Promise<void> => {
+    const next = await frames.after(orgId, position);
+    for (const buffer of next?.buffers ?? []) if (isOpen()) await writeDrained(response, buffer);
+    position = next?.head ?? position;
+  };
+  signals.raise('ping');
+  signals.raise('news');
+  while (isOpen()) {
+    if (signals.take('news')) await sendNews();
+    else if (signals.take('ping')) await writeDrained(response, frame('ping', JSON.stringify(position)));
+    else await signals.any();
+  }
+}
+
+interface Signals {
+  raise(name: 'news' | 'ping' | 'closed'): void;
+  /** Whether it was raised since it was taken last. */
+  take(name: 'news' | 'ping'): boolean;
+  /** Resolves when one is raised. */
+  any(): Promise<void>;
+}
+
+function awaitedSignals(): Signals {
+  const raised = new Set<string>();
+  let resolveAny = (): void => {};
+  return {
+    raise: (name) => {
+      raised.add(name);
+      resolveAny();
+    },
+    take: (name) => raised.delete(name),
+    any: () =>
+      new Promise((resolve) => {
+        resolveAny = resolve;
+      }),
+  };
+}
+
+/** Resolves once the reader may be sent more, or is gone. */
+async function writeDrained(response: ServerResponse, buffer: Buffer): Promise<void> {
+  if (response.write(buffer)) return;
+  const tooSlow = setTimeout(() => response.destroy(), SLOWEST_MS);
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort();
+  response.once('close', onClose);
+  await once(response, 'drain', { signal: gone.signal }).catch(() => {});
+  clearTimeout(tooSlow);
+  response.off('close', onClose);
 }
