@@ -9,21 +9,18 @@ export type CallRequest = { readonly call: IncomingCall } | { readonly refused: 
  * and the arguments. Arguments win over the query, the last of a name over the others; `lead.<name>` goes to the lead.
  */
 export function readCallRequest({ variables, arguments: words }: AgiEnvironment, acceptedAt: number): CallRequest {
+  if (variables.size === 0) return { refused: 'this is no AGI environment' };
   const get = (name: string): string => variables.get(name) ?? '';
-  const [path = '', query = ''] = splitOnce(get('network_script'), '?');
-  if (!/^\/?(agi)?\/?$/.test(path.trim())) return { refused: `path "${path.slice(0, 64)}" is not /agi` };
-  const values = new Map([...queryPairs(query), ...words.flatMap(pair)]);
-  const orgId = values.get('org_id');
-  const campaignId = values.get('campaign_id');
+  const [path, query] = splitOnce(get('network_script'), '?');
+  if (!/^(\/?agi\/?|\/?)$/.test(path.trim())) return { refused: `path "${path.slice(0, 64)}" is not /agi` };
+  const { org_id, campaign_id, args, lead } = readNames(query, words);
   const name = known(get('calleridname'));
   return {
     call: {
-      ...(orgId && { org_id: orgId }),
-      ...(campaignId && { campaign_id: campaignId }),
-      args: namesOf(values, (key) =>
-        key === 'org_id' || key === 'campaign_id' || key.startsWith('lead.') ? undefined : key,
-      ),
-      lead: leadOf(values, name),
+      ...(org_id && { org_id }),
+      ...(campaign_id && { campaign_id }),
+      args,
+      lead: Object.keys(lead).length > 0 ? lead : vicidialLead(name),
       caller: { number: known(get('callerid')), name },
       channel: get('channel'),
       unique_id: get('uniqueid'),
@@ -41,56 +38,67 @@ function known(value: string): string {
   return value === 'unknown' ? '' : value;
 }
 
-/** Longest value that goes along with a call. */
-const LONGEST_VALUE = 4096;
+/** A dictionary without a prototype: `__proto__` is a name like any other in it. */
+type Names = { [name: string]: string };
 
-function pair(text: string): [string, string][] {
-  const [name = '', value] = splitOnce(text, '=');
-  const trimmed = name.trim();
-  if (value === undefined || trimmed === '' || trimmed.length > 128) return [];
-  return [[trimmed, value.trim().slice(0, LONGEST_VALUE)]];
+interface RequestNames {
+  org_id: string;
+  campaign_id: string;
+  readonly args: Names;
+  readonly lead: Names;
 }
 
-function queryPairs(query: string): [string, string][] {
-  return query
-    .split('&')
-    .flatMap(pair)
-    .map(([name, value]) => [percentDecoded(name), percentDecoded(value)]);
+function readNames(query: string | undefined, words: readonly string[]): RequestNames {
+  const names: RequestNames = { org_id: '', campaign_id: '', args: Object.create(null), lead: Object.create(null) };
+  for (const pair of query?.split('&') ?? []) {
+    const [name, value] = splitOnce(pair, '=');
+    if (value !== undefined) take(names, percentDecoded(name), percentDecoded(value));
+  }
+  for (const word of words) {
+    const [name, value] = splitOnce(word, '=');
+    if (value !== undefined) take(names, name.trim(), value.trim());
+  }
+  return names;
 }
 
-/** `%41` and nothing else: Asterisk passes a query on raw, and a `+` in it is a plus. What is no escape stays as it is. */
+const LEAD = 'lead.';
+
+function take(names: RequestNames, name: string, value: string): void {
+  if (name === 'org_id') names.org_id = value.trim();
+  else if (name === 'campaign_id') names.campaign_id = value.trim();
+  else if (!name.startsWith(LEAD)) set(names.args, name, value);
+  else set(names.lead, name.slice(LEAD.length), value);
+}
+
+/** Longest name that goes along with a call; a value is as long as a line of the environment. */
+const LONGEST_NAME = 128;
+
+function set(names: Names, name: string, value: string): void {
+  if (name !== '' && name.length <= LONGEST_NAME) names[name] = value;
+}
+
+/** Asterisk passes a query on raw, and a `+` in it is a plus (a telephone number's). What is no escape stays as it is. */
 function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
 }
 
-/** Pairs as an object without a prototype's names: `__proto__` is a name like any other. */
-function namesOf(
-  values: ReadonlyMap<string, string>,
-  rename: (key: string) => string | undefined,
-): { readonly [name: string]: string } {
-  const named: { [name: string]: string } = Object.create(null);
-  for (const [key, value] of values) {
-    const name = rename(key);
-    if (name) named[name] = value;
-  }
-  return named;
-}
+/** VICIdial's caller name: a letter, nine or ten digits of time, and the lead's id, filled up with zeros to ten. */
+const VICIDIAL_CALL_ID = /^[VMYJ]\d{9,10}?(\d{10})$/;
 
-/** VICIdial's caller name: a letter, nine or ten digits of time, and the lead's id in ten (facts of AST_VDauto_dial). */
-const VICIDIAL_CALL_ID = /^[VMYJ]\d{9}(\d{10})$|^[VMYJ]\d{10}(\d{9,10})$/;
-
-function leadOf(values: ReadonlyMap<string, string>, callerName: string): { readonly [name: string]: string } {
-  const given = namesOf(values, (key) => (key.startsWith('lead.') ? key.slice(5) : undefined));
-  if (Object.keys(given).length > 0) return given;
-  const id = VICIDIAL_CALL_ID.test(callerName) ? String(Number(callerName.slice(10, 20))) : undefined;
-  return id && id !== '0' ? { id } : given;
+function vicidialLead(callerName: string): Names {
+  const lead: Names = Object.create(null);
+  const id = Number(VICIDIAL_CALL_ID.exec(callerName)?.[1] ?? 0);
+  if (id > 0) lead['id'] = String(id);
+  return lead;
 }
 
 function splitOnce(text: string, separator: string): readonly [string, string | undefined] {
   const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -1,11 +1,12 @@
 import type { Effect, EffectResult } from '@voiceoi/script';
 import type { CallChannel } from '../calls/index.ts';
-import { CommandError, getVariable } from './command.ts';
+import { type Command, CommandError, getVariable, setVariable } from './command.ts';
 import type { AgiConnection } from './connection.ts';
-import { carryOut, setVariables } from './effects/index.ts';
+import { carryOut, type Dialogue } from './effects/index.ts';
+import { NO_REPLY, type Reply } from './reply.ts';
 
 /** The telephone side of a call, over its AGI connection. */
-export class AgiChannel implements CallChannel {
+export class AgiChannel implements CallChannel, Dialogue {
   readonly #connection: AgiConnection;
   #gone: Promise<void> | undefined;
 
@@ -34,21 +35,40 @@ export class AgiChannel implements CallChannel {
     return this.#connection.lastCommandAt;
   }
 
+  /** What effects speak through: nothing more is said for one once the call's time is over. */
+  send(command: Command): Promise<Reply> {
+    return this.#connection.isOver ? Promise.resolve(NO_REPLY) : this.#connection.send(command);
+  }
+
   async perform(effect: Effect): Promise<EffectResult> {
-    return unsayable(() => carryOut(this.#connection, effect));
+    try {
+      return await carryOut(this, effect);
+    } catch (error) {
+      return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    }
   }
 
   async readVariables(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const values = new Map<string, string>();
     for (const name of names) {
-      const reply = await this.#connection.send(getVariable(name));
-      if (reply.value !== undefined) values.set(name, reply.value);
+      const { value } = await this.#say(() => getVariable(name));
+      if (value !== undefined) values.set(name, value);
     }
     return values;
   }
 
   async setVariables(variables: readonly { readonly name: string; readonly value: string }[]): Promise<void> {
-    await unsayable(() => setVariables(this.#connection, variables));
+    for (const { name, value } of variables) await this.#say(() => setVariable(name, value));
+  }
+
+  /** A variable that cannot be said to Asterisk is left out; those behind it are not. */
+  #say(build: () => Command): Promise<Reply> {
+    try {
+      return this.#connection.send(build());
+    } catch (error) {
+      if (error instanceof CommandError) return Promise.resolve(NO_REPLY);
+      throw error;
+    }
   }
 
   close(): void {
@@ -57,15 +77,5 @@ export class AgiChannel implements CallChannel {
 
   abort(withinMs: number): void {
     this.#connection.limit(withinMs);
-  }
-}
-
-/** A command that cannot be said to Asterisk is an effect that failed. */
-async function unsayable(act: () => Promise<EffectResult>): Promise<EffectResult> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof CommandError) return { kind: 'failed', reason: error.message };
-    throw error;
   }
 }

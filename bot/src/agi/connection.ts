@@ -14,12 +14,13 @@ const AFTER_HANGUP_MS = 5000;
 export class AgiConnection {
   readonly #socket: Socket;
   readonly #replies = new ReplyReader();
-  readonly #onGone: (() => void)[] = [];
+  #onGone: (() => void)[] | undefined;
   #waiting: ((reply: Reply) => void) | undefined;
-  #expectsValue = false;
   #isHungUp = false;
   #isClosed = false;
   #isEnding = false;
+  /** `performance.now()` by which the connection is to be closed, once the call's time is over. */
+  #closeBy = Number.POSITIVE_INFINITY;
   /** `performance.now()` after which the sweep calls `expire`; Infinity: nothing to wait for. */
   deadline = Number.POSITIVE_INFINITY;
   firstCommandAt: number | undefined;
@@ -31,49 +32,46 @@ export class AgiConnection {
     this.lastReplyAt = now;
   }
 
+  /** The caller has left, or the connection is gone. */
   get isHungUp(): boolean {
     return this.#isHungUp;
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
+  /** The call's time is over: only its last words may still be sent. */
+  get isOver(): boolean {
+    return this.#closeBy !== Number.POSITIVE_INFINITY;
   }
 
   /** Calls back once the caller or the connection is gone; at once when that is so already. */
   onGone(listener: () => void): void {
     if (this.#isHungUp) listener();
-    else this.#onGone.push(listener);
+    else this.#onGone = [...(this.#onGone ?? []), listener];
   }
 
   /** Sends one command and waits for its answer; `NO_REPLY` when none comes. The one before has to be answered. */
   send(command: Command): Promise<Reply> {
     if (this.#isClosed || this.#isEnding || this.#waiting) return Promise.resolve(NO_REPLY);
-    if (this.firstCommandAt === undefined) this.#replies.clear();
     const now = performance.now();
-    this.firstCommandAt ??= now;
+    if (this.firstCommandAt === undefined) {
+      this.firstCommandAt = now;
+      this.#replies.clear();
+    }
     this.lastCommandAt = now;
-    this.deadline = now + command.timeoutMs;
-    this.#expectsValue = command.expectsValue ?? false;
-    this.#socket.write(`${command.line}\n`);
+    this.deadline = Math.min(now + command.timeoutMs, this.#closeBy);
+    this.#replies.begin(command.expectsValue);
     return new Promise((resolve) => {
       this.#waiting = resolve;
+      this.#socket.write(`${command.line}\n`);
     });
   }
 
   /** Bytes from Asterisk. */
   receive(chunk: Buffer): void {
     if (this.#isEnding) return;
-    if (!this.#replies.push(chunk)) {
-      this.destroy();
-      return;
-    }
-    for (
-      let progress = this.#replies.next(this.#expectsValue);
-      progress.kind !== 'more';
-      progress = this.#replies.next(this.#expectsValue)
-    ) {
-      if (progress.kind === 'hangup') this.#hangUp();
-      else if (progress.kind === 'reply') this.#settle(progress.reply);
+    for (const event of this.#replies.read(chunk)) {
+      if (event.kind === 'reply') this.#settle(event.reply);
+      else if (event.kind === 'hangup') this.#hangUp();
+      else this.destroy();
     }
   }
 
@@ -82,8 +80,7 @@ export class AgiConnection {
     // An answer that nobody waits for is one too many (an interrupted command's); the next command's is still to come.
     if (!resolve) return;
     this.#waiting = undefined;
-    this.#expectsValue = false;
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.deadline = this.#closeBy;
     this.lastReplyAt = performance.now();
     if (reply.code === 511) this.#hangUp();
     resolve(reply);
@@ -93,7 +90,8 @@ export class AgiConnection {
     if (this.#isHungUp) return;
     this.#isHungUp = true;
     if (this.#waiting) this.deadline = Math.min(this.deadline, performance.now() + AFTER_HANGUP_MS);
-    for (const listener of this.#onGone.splice(0)) listener();
+    for (const listener of this.#onGone ?? []) listener();
+    this.#onGone = undefined;
   }
 
   /** Something took longer than it may. */
@@ -101,9 +99,10 @@ export class AgiConnection {
     this.destroy();
   }
 
-  /** No more will come of the command in flight later than this. */
+  /** The call's time is over: the running command may end, and the connection closes within this time. */
   limit(withinMs: number): void {
-    this.deadline = Math.min(this.deadline, performance.now() + withinMs);
+    this.#closeBy = Math.min(this.#closeBy, performance.now() + withinMs);
+    this.deadline = Math.min(this.deadline, this.#closeBy);
   }
 
   /** Gives the call back: what was written is sent, then the connection closes. `lastWords` go before. */
@@ -111,6 +110,7 @@ export class AgiConnection {
     if (this.#isClosed || this.#isEnding) return;
     this.#isEnding = true;
     this.deadline = performance.now() + CLOSING_MS;
+    // Whatever the other side still sends is read and dropped: unread bytes would turn the close into a reset, which can overtake the last words.
     if (lastWords === undefined) this.#socket.end();
     else this.#socket.end(lastWords);
     this.#abandon();

@@ -14,19 +14,31 @@ export type EnvironmentProgress =
 
 /** Bounds of an environment; Asterisk cuts values near 4 kB and passes at most 128 arguments. */
 const LONGEST = 64 * 1024;
+const LONGEST_LINE = 8 * 1024;
 const MOST_LINES = 400;
 
-/** Names that Asterisk sends before anything that a caller can choose: of these the first value counts, of others the last. */
-const BEFORE_CALLER = new Set([
-  'network',
-  'network_script',
-  'request',
-  'channel',
-  'language',
-  'type',
-  'uniqueid',
-  'version',
-  'callerid',
+/**
+ * The names that are kept, and which value of one counts when a line break in a caller's name or an argument has injected more: of what
+ * Asterisk sends before anything that a caller can choose the first, of the others the last.
+ */
+const KNOWN: ReadonlyMap<string, 'first' | 'last'> = new Map([
+  ['network', 'first'],
+  ['network_script', 'first'],
+  ['request', 'first'],
+  ['channel', 'first'],
+  ['language', 'first'],
+  ['type', 'first'],
+  ['uniqueid', 'first'],
+  ['version', 'first'],
+  ['callerid', 'first'],
+  ['calleridname', 'first'],
+  ['dnid', 'last'],
+  ['rdnis', 'last'],
+  ['context', 'last'],
+  ['extension', 'last'],
+  ['priority', 'last'],
+  ['enhanced', 'last'],
+  ['accountcode', 'last'],
 ]);
 
 const LINE_FEED = 10;
@@ -35,45 +47,58 @@ const EMPTY = Buffer.alloc(0);
 const MORE: EnvironmentProgress = { kind: 'more' };
 
 /**
- * Reads an environment from any cut of its bytes. A line break in a caller's name injects lines, so the end is the empty line after
- * `agi_threadid`, which Asterisk always sends last before the arguments; arguments count only behind it and in their order. A client that
- * sends no `agi_threadid` ends its environment by an empty line with nothing behind it.
+ * Reads an environment from any cut of its bytes. A line break in a caller's name injects lines, and an empty one ends the environment early,
+ * so the end is the empty line after `agi_threadid`, which Asterisk always sends last before the arguments: only arguments behind the last
+ * `agi_threadid` count, in their order. A client that sends none ends its environment by an empty line with nothing behind it. What this
+ * cannot tell from a real environment is a name with `agi_threadid`, arguments and an empty line in it, cut off from the rest by the network.
  */
 export class EnvironmentReader {
-  #buffer: Buffer = EMPTY;
+  #partial: Buffer = EMPTY;
   #bytes = 0;
   #lines = 0;
   #sawBlank = false;
   #sawThread = false;
   readonly #variables = new Map<string, string>();
   readonly #arguments: string[] = [];
-  readonly #early: string[] = [];
 
   push(chunk: Buffer): EnvironmentProgress {
-    this.#bytes += chunk.length;
-    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
+    const buffer = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
     let start = 0;
-    for (let end = this.#buffer.indexOf(LINE_FEED); end >= 0; end = this.#buffer.indexOf(LINE_FEED, start)) {
-      const isBlank = end === start || (end === start + 1 && this.#buffer[start] === CARRIAGE_RETURN);
-      if (isBlank && this.#sawThread) return this.#complete(end + 1);
-      if (isBlank) this.#sawBlank = true;
-      else this.#line(this.#buffer.toString('utf8', start, end));
+    for (let end = buffer.indexOf(LINE_FEED); end >= 0; end = buffer.indexOf(LINE_FEED, start)) {
+      const progress = this.#lineOf(buffer, start, end);
+      if (progress) return progress;
       start = end + 1;
-      if (++this.#lines > MOST_LINES)
-        return { kind: 'refused', reason: `an environment of more than ${MOST_LINES} lines` };
     }
-    this.#buffer = this.#buffer.subarray(start);
-    if (this.#bytes > LONGEST) return { kind: 'refused', reason: `an environment of more than ${LONGEST} bytes` };
-    const isPerhaps = this.#sawBlank && this.#buffer.length === 0;
+    this.#partial = buffer.subarray(start);
+    const bound = this.#bound(this.#partial.length);
+    if (bound !== undefined) return tooLong(bound);
+    const isPerhaps = this.#sawBlank && this.#partial.length === 0;
     return isPerhaps ? { kind: 'perhaps', environment: this.#environment() } : MORE;
   }
 
-  #complete(restFrom: number): EnvironmentProgress {
-    return { kind: 'complete', environment: this.#environment(), rest: this.#buffer.subarray(restFrom) };
+  /** What is exceeded by a line, or a part of one, of so many bytes. */
+  #bound(length: number): string | undefined {
+    if (length > LONGEST_LINE) return `${LONGEST_LINE} bytes in a line`;
+    if (this.#bytes + length > LONGEST) return `${LONGEST} bytes`;
+    return this.#lines > MOST_LINES ? `${MOST_LINES} lines` : undefined;
+  }
+
+  /** Takes one line; answers when nothing more is to be read. */
+  #lineOf(buffer: Buffer, start: number, end: number): EnvironmentProgress | undefined {
+    this.#lines++;
+    const bound = this.#bound(end - start);
+    if (bound !== undefined) return tooLong(bound);
+    this.#bytes += end + 1 - start;
+    const isBlank = end === start || (end === start + 1 && buffer[start] === CARRIAGE_RETURN);
+    if (!isBlank) this.#line(buffer.toString('utf8', start, end));
+    else if (this.#sawThread && buffer.toString('latin1', end + 1, end + 5) !== 'agi_')
+      return { kind: 'complete', environment: this.#environment(), rest: buffer.subarray(end + 1) };
+    else this.#sawBlank = true;
+    return undefined;
   }
 
   #environment(): AgiEnvironment {
-    return { variables: this.#variables, arguments: this.#sawThread ? this.#arguments : this.#early };
+    return { variables: this.#variables, arguments: this.#arguments };
   }
 
   #line(line: string): void {
@@ -82,18 +107,27 @@ export class EnvironmentReader {
     const name = line.slice(4, colon);
     // One space after the colon belongs to the protocol; the rest, and a carriage return, is trimmed.
     const value = line.slice(colon + 1).trim();
-    if (name.startsWith('arg_')) this.#argument(name.slice(4), value);
-    else this.#variable(name, value);
+    if (name === 'threadid') this.#thread();
+    else if (name.startsWith('arg_')) this.#argument(name.slice(4), value);
+    else if (!this.#sawThread) this.#variable(name, value);
+  }
+
+  /** Arguments that stood before it were injected. */
+  #thread(): void {
+    this.#sawThread = true;
+    this.#arguments.length = 0;
   }
 
   #argument(number: string, value: string): void {
-    const list = this.#sawThread ? this.#arguments : this.#early;
-    if (number === String(list.length + 1)) list.push(value);
+    if (number === String(this.#arguments.length + 1)) this.#arguments.push(value);
   }
 
   #variable(name: string, value: string): void {
-    if (this.#sawThread) return;
-    if (name === 'threadid') this.#sawThread = true;
-    if (!BEFORE_CALLER.has(name) || !this.#variables.has(name)) this.#variables.set(name, value);
+    const counts = KNOWN.get(name);
+    if (counts === 'last' || (counts === 'first' && !this.#variables.has(name))) this.#variables.set(name, value);
   }
+}
+
+function tooLong(bound: string): EnvironmentProgress {
+  return { kind: 'refused', reason: `an environment of more than ${bound}` };
 }

@@ -13,89 +13,111 @@ export interface Reply {
 /** The answer of a connection that gives none any more. */
 export const NO_REPLY: Reply = { code: 0, result: '' };
 
-/** What the bytes so far mean. */
-export type ReplyProgress =
-  | { readonly kind: 'more' }
+/** What stood in the bytes. `overflow`: nobody who speaks AGI sends so much, nothing more is to be read. */
+export type ReplyEvent =
   | { readonly kind: 'reply'; readonly reply: Reply }
   | { readonly kind: 'hangup' }
   | { readonly kind: 'overflow' };
 
-const MORE: ReplyProgress = { kind: 'more' };
-const HANGUP: ReplyProgress = { kind: 'hangup' };
+const HANGUP: ReplyEvent = { kind: 'hangup' };
+const OVERFLOW: ReplyEvent = { kind: 'overflow' };
+/** Nearly every answer is one of these. */
+const USUAL: ReadonlyMap<string, ReplyEvent> = new Map(
+  ['0', '1', '-1'].map((result) => [`200 result=${result}`, { kind: 'reply', reply: { code: 200, result } }]),
+);
 
-/** A longer answer, or more lines that mean nothing, is no Asterisk. */
-const LONGEST = 256 * 1024;
+/** Bytes that Asterisk may send for one command; a value has at most 4 kB, a usage text is shorter. */
+const MOST_BYTES = 64 * 1024;
 
-const RESULT = /^200 result=(\S*)(?: \(([\s\S]*?)\))?(?: endpos=(\d+))?\s*$/;
-const VALUE = /^200 result=1 \(([\s\S]*)\)$/;
+const LINE_FEED = 10;
+const EMPTY = Buffer.alloc(0);
+const RESULT = /^200 result=(\S*)(?: \((.*?)\)(?=$| endpos=))?(?: endpos=(-?\d+))?/;
+const VALUE_START = '200 result=1 (';
 
 /**
- * Reads answers from any cut of their bytes, one `next` for each. `HANGUP` can stand anywhere between lines. A variable's value may hold
- * line breaks and even look like another answer; it ends where the bytes end with a closing parenthesis and a line feed, since nothing
- * else is sent before the next command (but `HANGUP`).
+ * Reads answers from any cut of their bytes. `HANGUP` can stand anywhere between lines, also inside a usage text. A variable's value may hold
+ * line breaks and even look like another answer: Asterisk writes such an answer at once and nothing behind it but `HANGUP`, so it ends where
+ * the bytes end with a closing parenthesis and a line feed. Only the network cutting right behind such a pair inside a value can end it early.
  */
 export class ReplyReader {
-  #text = '';
+  #partial: Buffer = EMPTY;
+  #bytes = 0;
+  #expectsValue = false;
+  /** Lines of a value that is not known to be complete. */
+  #value: string[] | undefined;
+  /** `520 ` while inside a usage text that such a line will end. */
+  #blockEnd: string | undefined;
 
-  push(chunk: Buffer): boolean {
-    this.#text += chunk.toString('latin1');
-    return this.#text.length <= LONGEST;
+  /** A command goes out. `expectsValue`: it asks for a variable. */
+  begin(expectsValue: boolean): void {
+    this.#expectsValue = expectsValue;
+    this.#bytes = this.#partial.length;
   }
 
-  /** Forgets what came before the first command: leftovers of an environment that ended early. */
+  /** Forgets half a line that came before the first command: the rest of an environment that ended early. */
   clear(): void {
-    this.#text = '';
+    this.#partial = EMPTY;
   }
 
-  /** `expectsValue`: the command in flight asks for a variable. */
-  next(expectsValue: boolean): ReplyProgress {
-    for (;;) {
-      if (expectsValue && this.#text.startsWith('200 result=1 (')) return this.#value();
-      const end = this.#text.indexOf('\n');
-      if (end < 0) return MORE;
-      const line = this.#text.slice(0, end);
-      if (line.startsWith('520-')) return this.#usage();
-      this.#text = end + 1 === this.#text.length ? '' : this.#text.slice(end + 1);
-      if (line === 'HANGUP' || line === 'HANGUP\r') return HANGUP;
-      const reply = parseLine(line);
-      if (reply) return { kind: 'reply', reply };
+  read(chunk: Buffer): readonly ReplyEvent[] {
+    const events: ReplyEvent[] = [];
+    this.#bytes += chunk.length;
+    const buffer = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
+    let start = 0;
+    for (let end = buffer.indexOf(LINE_FEED); end >= 0; end = buffer.indexOf(LINE_FEED, start)) {
+      this.#line(buffer.toString('utf8', start, end), events);
+      start = end + 1;
     }
+    this.#partial = start === buffer.length ? EMPTY : buffer.subarray(start);
+    if (this.#value && this.#partial.length === 0) this.#endOfValue(this.#value, events);
+    if (this.#bytes > MOST_BYTES) events.push(OVERFLOW);
+    return events;
   }
 
-  #value(): ReplyProgress {
-    const hungUp = this.#text.endsWith(')\nHANGUP\n');
-    const end = hungUp ? this.#text.length - 'HANGUP\n'.length : this.#text.length;
-    if (!this.#text.startsWith(')\n', end - 2)) return MORE;
-    const value = VALUE.exec(this.#text.slice(0, end - 1))?.[1] ?? '';
-    this.#text = hungUp ? 'HANGUP\n' : '';
-    return { kind: 'reply', reply: { code: 200, result: '1', value: fromLatin1(value) } };
+  #line(line: string, events: ReplyEvent[]): void {
+    if (this.#value) this.#value.push(line);
+    else if (line === 'HANGUP') events.push(HANGUP);
+    else if (this.#blockEnd !== undefined) this.#endOfBlock(line, this.#blockEnd, events);
+    else if (this.#expectsValue && line.startsWith(VALUE_START)) this.#value = [line];
+    else this.#begins(line, events);
   }
 
-  /** A usage block: lines of any text up to the one that begins with `520 `. */
-  #usage(): ReplyProgress {
-    const last = /\n520 [^\n]*\n/.exec(this.#text);
-    if (!last) return MORE;
-    this.#text = this.#text.slice(last.index + last[0].length);
-    return { kind: 'reply', reply: { code: 520, result: '' } };
+  #begins(line: string, events: ReplyEvent[]): void {
+    const usual = USUAL.get(line);
+    if (usual) {
+      events.push(usual);
+      return;
+    }
+    const [, code = '', separator] = /^(\d{3})([ -])/.exec(line) ?? [];
+    if (separator === '-') this.#blockEnd = `${code} `;
+    else if (separator === ' ' && code !== '100') events.push({ kind: 'reply', reply: parseLine(line, Number(code)) });
+  }
+
+  #endOfBlock(line: string, end: string, events: ReplyEvent[]): void {
+    if (!line.startsWith(end)) return;
+    this.#blockEnd = undefined;
+    events.push({ kind: 'reply', reply: { code: Number(end), result: '' } });
+  }
+
+  #endOfValue(lines: readonly string[], events: ReplyEvent[]): void {
+    const last = lines.findLastIndex((line) => line !== 'HANGUP');
+    if (!lines[last]?.endsWith(')')) return;
+    this.#value = undefined;
+    const value = lines
+      .slice(0, last + 1)
+      .join('\n')
+      .slice(VALUE_START.length, -1);
+    events.push({ kind: 'reply', reply: { code: 200, result: '1', value } });
+    for (let hangups = lines.length - last - 1; hangups > 0; hangups--) events.push(HANGUP);
   }
 }
 
-/** One line as an answer; undefined for `100 Trying` and for anything that Asterisk does not say. */
-function parseLine(line: string): Reply | undefined {
-  const match = RESULT.exec(line);
-  if (match) {
-    const [, result = '', value, endpos] = match;
-    return {
-      code: 200,
-      result,
-      ...(value !== undefined && { value: fromLatin1(value) }),
-      ...(endpos !== undefined && { endpos: Number(endpos) }),
-    };
-  }
-  const code = /^(510|511|520)[ -]/.exec(line)?.[1];
-  return code === undefined ? undefined : { code: Number(code), result: '' };
-}
-
-function fromLatin1(text: string): string {
-  return Buffer.from(text, 'latin1').toString('utf8');
+function parseLine(line: string, code: number): Reply {
+  const [, result = '', value, endpos] = RESULT.exec(line) ?? [];
+  return {
+    code,
+    result,
+    ...(value !== undefined && { value }),
+    ...(endpos !== undefined && { endpos: Number(endpos) }),
+  };
 }

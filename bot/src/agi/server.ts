@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { cidrMatcher, type Logger, type Metrics } from '@voiceoi/kernel';
 import type { CallDesk } from '../calls/index.ts';
-import { type AgiSession, acceptSession } from './session.ts';
+import { AgiSession, type SessionOptions } from './session.ts';
 
 /** What an AGI server needs. */
 export interface AgiServerOptions {
@@ -14,6 +14,8 @@ export interface AgiServerOptions {
   readonly metrics: Metrics;
   /** How long an environment may take to arrive; 5,000 by default. */
   readonly environmentTimeoutMs?: number;
+  /** Connections at once, calls or not; beyond it new ones are closed. 50,000 by default. */
+  readonly maxConnections?: number;
 }
 
 /** A running AGI server; `port` is the one it got. */
@@ -28,7 +30,8 @@ export interface AgiServer {
 /** Time limits are looked at this often. */
 const SWEEP_MS = 100;
 /** Connections that the system holds while the process is busy: a full queue costs a caller two seconds (facts of FastAGI). */
-const BACKLOG = 1024;
+const BACKLOG = 4096;
+const MOST_CONNECTIONS = 50_000;
 
 /**
  * Listens for FastAGI.
@@ -36,31 +39,14 @@ const BACKLOG = 1024;
  */
 export async function startAgiServer(options: AgiServerOptions): Promise<AgiServer> {
   const sessions = new Set<AgiSession>();
-  const isAllowed = options.allowedCidrs?.length ? cidrMatcher(options.allowedCidrs) : () => true;
-  const rejected = options.metrics.counter(
-    'voiceoi_agi_connections_rejected_total',
-    'Connections that AGI_ALLOWED_CIDRS does not allow',
-    [],
-  );
-  const server = createServer(
-    { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, allowHalfOpen: false },
-    (socket: Socket) => {
-      if (!isAllowed(socket.remoteAddress ?? '')) {
-        rejected.inc();
-        socket.destroy();
-        return;
-      }
-      const session = acceptSession(socket, {
-        desk: options.desk,
-        log: options.log,
-        environmentTimeoutMs: options.environmentTimeoutMs ?? 5000,
-      });
-      sessions.add(session);
-      socket.once('close', () => sessions.delete(session));
-    },
-  );
+  const accept = acceptor(options, sessions);
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, accept);
+  server.maxConnections = options.maxConnections ?? MOST_CONNECTIONS;
   await listen(server, options);
-  const sweep = setInterval(() => sweepSessions(sessions), SWEEP_MS);
+  const sweep = setInterval(() => {
+    const now = performance.now();
+    for (const session of sessions) session.sweep(now);
+  }, SWEEP_MS);
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => sessions.size,
@@ -71,21 +57,42 @@ export async function startAgiServer(options: AgiServerOptions): Promise<AgiServ
   };
 }
 
-function listen(server: Server, { host, port }: AgiServerOptions): Promise<void> {
+function acceptor(options: AgiServerOptions, sessions: Set<AgiSession>): (socket: Socket) => void {
+  const { desk, log, metrics, allowedCidrs = [], environmentTimeoutMs = 5000 } = options;
+  const isAllowed = allowedCidrs.length > 0 ? cidrMatcher(allowedCidrs) : () => true;
+  const rejected = metrics.counter(
+    'voiceoi_agi_connections_rejected_total',
+    'Connections that AGI_ALLOWED_CIDRS does not allow',
+    [],
+  );
+  const refused = metrics.counter('voiceoi_calls_refused_total', 'Calls that were not taken', ['reason']);
+  const onBadRequest = (): void => refused.inc({ reason: 'bad_request' });
+  const sessionOptions: SessionOptions = { desk, log, environmentTimeoutMs, onBadRequest };
+  return (socket) => {
+    const session = new AgiSession(socket, sessionOptions);
+    sessions.add(session);
+    // A reset or a broken pipe at any time; `close` follows.
+    socket.on('error', () => session.destroy());
+    socket.on('close', () => {
+      sessions.delete(session);
+      session.closed();
+    });
+    if (isAllowed(socket.remoteAddress ?? '')) return;
+    rejected.inc();
+    session.turnAway('this address is not allowed');
+  };
+}
+
+function listen(server: Server, { host, port, log }: AgiServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, backlog: BACKLOG }, () => {
       server.off('error', reject);
       // Out of file descriptors, say: the connection is lost, the server is not.
-      server.on('error', () => {});
+      server.on('error', (error) => log.error({ err: error }, 'the AGI port could not accept a connection'));
       resolve();
     });
   });
-}
-
-function sweepSessions(sessions: ReadonlySet<AgiSession>): void {
-  const now = performance.now();
-  for (const session of sessions) session.sweep(now);
 }
 
 function closeServer(server: Server, sessions: ReadonlySet<AgiSession>): Promise<void> {

@@ -1,87 +1,124 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '@voiceoi/kernel';
-import type { CallDesk } from '../calls/index.ts';
+import type { Admission, CallDesk, IncomingCall } from '../calls/index.ts';
 import { readCallRequest } from './call-request.ts';
 import { AgiChannel } from './channel.ts';
 import { AgiConnection } from './connection.ts';
-import { type AgiEnvironment, EnvironmentReader } from './environment.ts';
+import { type AgiEnvironment, type EnvironmentProgress, EnvironmentReader } from './environment.ts';
 
-interface SessionOptions {
+/** What every session of a server uses. */
+export interface SessionOptions {
   readonly desk: CallDesk;
   readonly log: Logger;
   readonly environmentTimeoutMs: number;
+  /** Counts what never got to the desk. */
+  readonly onBadRequest: () => void;
 }
 
 /** How long an environment that may be over is given to go on. */
 const PERHAPS_MS = 200;
 
-/** One connection as the server sees it. */
-export interface AgiSession {
-  /** Ends what has gone on for too long. `now` is `performance.now()`. */
-  sweep(now: number): void;
-  destroy(): void;
-}
+/** One connection as the server sees it: reads its environment, offers the call to the desk, and then only passes bytes on. */
+export class AgiSession {
+  readonly #connection: AgiConnection;
+  readonly #options: SessionOptions;
+  readonly #acceptedAt: number;
+  #reader: EnvironmentReader | undefined = new EnvironmentReader();
+  #perhaps: AgiEnvironment | undefined;
+  #hasSaidAnything = false;
 
-/** Reads a connection's environment, offers the call to the desk, and then only passes bytes on. */
-export function acceptSession(socket: Socket, options: SessionOptions): AgiSession {
-  const acceptedAt = performance.now();
-  const connection = new AgiConnection(socket, acceptedAt);
-  let reader: EnvironmentReader | undefined = new EnvironmentReader();
-  let perhaps: AgiEnvironment | undefined;
-  connection.deadline = acceptedAt + options.environmentTimeoutMs;
-
-  const begin = (environment: AgiEnvironment): void => {
-    reader = undefined;
-    perhaps = undefined;
-    connection.deadline = Number.POSITIVE_INFINITY;
-    offer(connection, environment, acceptedAt, options);
-  };
-  const onData = (chunk: Buffer): void => {
-    if (!reader) return connection.receive(chunk);
-    const progress = reader.push(chunk);
-    perhaps = progress.kind === 'perhaps' ? progress.environment : undefined;
-    if (progress.kind === 'perhaps') connection.limit(PERHAPS_MS);
-    if (progress.kind === 'refused') {
-      options.log.info({ reason: progress.reason }, 'AGI connection refused');
-      connection.destroy();
-    }
-    if (progress.kind !== 'complete') return;
-    begin(progress.environment);
-    if (progress.rest.length > 0) connection.receive(progress.rest);
-  };
-  socket.on('data', onData);
-  socket.on('error', () => connection.destroy());
-  socket.on('close', () => connection.closed());
-  return {
-    sweep: (now) => {
-      if (now < connection.deadline) return;
-      if (perhaps) begin(perhaps);
-      else connection.expire();
-    },
-    destroy: () => connection.destroy(),
-  };
-}
-
-function offer(
-  connection: AgiConnection,
-  environment: AgiEnvironment,
-  acceptedAt: number,
-  { desk, log }: SessionOptions,
-): void {
-  const request = readCallRequest(environment, acceptedAt);
-  if ('refused' in request) {
-    log.info({ reason: request.refused }, 'AGI request refused');
-    return refuse(connection, request.refused);
+  constructor(socket: Socket, options: SessionOptions) {
+    const now = performance.now();
+    this.#options = options;
+    this.#acceptedAt = now;
+    this.#connection = new AgiConnection(socket, now);
+    this.#connection.deadline = now + options.environmentTimeoutMs;
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
   }
-  const admission = desk.admit(request.call);
-  if (admission.kind === 'refused') return refuse(connection, admission.detail);
-  admission.run(new AgiChannel(connection)).catch((error: unknown) => {
-    log.error({ err: error }, 'a call ended in an unexpected error');
-    connection.end();
-  });
-}
 
-/** Asterisk sets AGISTATUS to FAILURE for a line that begins so; a plain close would read as SUCCESS. */
-function refuse(connection: AgiConnection, reason: string): void {
-  connection.end(`failure ${reason.replace(/[^\x20-\x7e]/g, '?')}\n`);
+  /** Refuses a connection that nothing is read of. */
+  turnAway(reason: string): void {
+    this.#reader = undefined;
+    this.#refuse(reason);
+  }
+
+  /** Ends what has gone on for too long. `now` is `performance.now()`. */
+  sweep(now: number): void {
+    if (now < this.#connection.deadline) return;
+    if (this.#perhaps) this.#begin(this.#perhaps);
+    else if (this.#reader && this.#hasSaidAnything) this.#refuseEnvironment('the environment did not come to its end');
+    else this.#connection.expire();
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  /** The socket has closed. */
+  closed(): void {
+    this.#reader = undefined;
+    this.#perhaps = undefined;
+    this.#connection.closed();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (!this.#reader) return this.#connection.receive(chunk);
+    this.#hasSaidAnything = true;
+    this.#progress(this.#reader.push(chunk));
+  }
+
+  #progress(progress: EnvironmentProgress): void {
+    this.#perhaps = undefined;
+    switch (progress.kind) {
+      case 'more':
+        return;
+      case 'perhaps':
+        this.#perhaps = progress.environment;
+        this.#connection.deadline = Math.min(this.#connection.deadline, performance.now() + PERHAPS_MS);
+        return;
+      case 'complete':
+        this.#begin(progress.environment);
+        if (progress.rest.length > 0) this.#connection.receive(progress.rest);
+        return;
+      case 'refused':
+        return this.#refuseEnvironment(progress.reason);
+      default:
+        progress satisfies never;
+    }
+  }
+
+  #begin(environment: AgiEnvironment): void {
+    this.#reader = undefined;
+    this.#perhaps = undefined;
+    this.#connection.deadline = Number.POSITIVE_INFINITY;
+    const request = readCallRequest(environment, this.#acceptedAt);
+    if ('refused' in request) return this.#refuseEnvironment(request.refused);
+    const admission = this.#admit(request.call);
+    if (admission.kind === 'refused') return this.#refuse(admission.detail);
+    admission.run(new AgiChannel(this.#connection)).catch((error: unknown) => {
+      this.#options.log.error({ err: error }, 'a call ended in an unexpected error');
+      this.#connection.end();
+    });
+  }
+
+  #admit(call: IncomingCall): Admission {
+    try {
+      return this.#options.desk.admit(call);
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a call could not be admitted');
+      return { kind: 'refused', reason: 'script_broken', detail: 'unexpected error' };
+    }
+  }
+
+  #refuseEnvironment(reason: string): void {
+    this.#reader = undefined;
+    this.#options.onBadRequest();
+    this.#options.log.info({ reason }, 'AGI request refused');
+    this.#refuse(reason);
+  }
+
+  /** Asterisk sets AGISTATUS to FAILURE for a line that begins so; a plain close would read as SUCCESS. */
+  #refuse(reason: string): void {
+    this.#connection.end(`failure ${reason.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)}\n`);
+  }
 }

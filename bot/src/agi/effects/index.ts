@@ -1,18 +1,24 @@
 import type { Effect, EffectResult } from '@voiceoi/script';
 import { answer } from '../command.ts';
-import { amd, exec, wait } from './applications.ts';
-import { type Dialogue, DONE, failure, succeeded } from './dialogue.ts';
-import { hangup, setVariables, transfer } from './ending.ts';
-import { gather, record } from './gathering.ts';
-import { play, say } from './playing.ts';
+import { amd } from './amd.ts';
+import { setChannelVariables } from './channel-variables.ts';
+import { act, type Dialogue, failed } from './dialogue.ts';
+import { exec } from './exec.ts';
+import { gather } from './gather.ts';
+import { hangup } from './hangup.ts';
+import { play } from './play.ts';
+import { record } from './record.ts';
+import { say } from './say.ts';
+import { transfer } from './transfer.ts';
+import { wait } from './wait.ts';
+
+export type { Dialogue } from './dialogue.ts';
 
 /** Carries out one effect over AGI. @throws CommandError when a command cannot be said to Asterisk */
 export async function carryOut(dialogue: Dialogue, effect: Effect): Promise<EffectResult> {
   switch (effect.kind) {
-    case 'answer': {
-      const reply = await dialogue.send(answer());
-      return succeeded(reply) ? DONE : failure(dialogue, reply, 'the call cannot be answered');
-    }
+    case 'answer':
+      return act(dialogue, answer(), 'the call cannot be answered');
     case 'play':
       return play(dialogue, effect.prompt, effect.interrupt_digits);
     case 'say':
@@ -24,20 +30,18 @@ export async function carryOut(dialogue: Dialogue, effect: Effect): Promise<Effe
     case 'wait':
       return wait(dialogue, effect.ms);
     case 'channel':
-      return setVariables(dialogue, effect.variables);
+      return setChannelVariables(dialogue, effect.variables);
     case 'exec':
       return exec(dialogue, effect);
     case 'amd':
       return amd(dialogue, effect);
     case 'transfer':
-      return transfer(dialogue, effect);
+      return transfer(dialogue, effect.target);
     case 'hangup':
       return hangup(dialogue, effect.cause);
     case 'http':
-      return { kind: 'failed', reason: 'webhooks do not go over the telephone' };
+      return failed('webhooks do not go over the telephone');
     default:
       return effect satisfies never;
   }
 }
-
-export { setVariables } from './ending.ts';
