@@ -42,7 +42,6 @@ const KNOWN: ReadonlyMap<string, 'first' | 'last'> = new Map([
 ]);
 
 const LINE_FEED = 10;
-const CARRIAGE_RETURN = 13;
 const EMPTY = Buffer.alloc(0);
 const MORE: EnvironmentProgress = { kind: 'more' };
 
@@ -54,6 +53,7 @@ const MORE: EnvironmentProgress = { kind: 'more' };
  */
 export class EnvironmentReader {
   #partial: Buffer = EMPTY;
+  /** Bytes of whole lines, at least: those of short lines count as characters. */
   #bytes = 0;
   #lines = 0;
   #sawBlank = false;
@@ -63,50 +63,63 @@ export class EnvironmentReader {
 
   push(chunk: Buffer): EnvironmentProgress {
     const buffer = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
-    let start = 0;
-    for (let end = buffer.indexOf(LINE_FEED); end >= 0; end = buffer.indexOf(LINE_FEED, start)) {
-      const progress = this.#lineOf(buffer, start, end);
-      if (progress) return progress;
+    const whole = buffer.lastIndexOf(LINE_FEED) + 1;
+    // A line feed is never part of a longer character, so what ends with one can be decoded at once.
+    const text = buffer.toString('utf8', 0, whole);
+    this.#partial = buffer.subarray(whole);
+    for (let start = 0; start < text.length; ) {
+      const end = text.indexOf('\n', start);
+      const bound = this.#takes(text, start, end);
+      if (bound !== undefined) return tooLong(bound);
+      const isBlank = end === start || (end === start + 1 && text[start] === '\r');
+      if (!isBlank) this.#line(text, start, end);
+      else if (this.#sawThread && !this.#goesOn(text, end + 1)) return this.#complete(text.slice(end + 1));
+      else this.#sawBlank = true;
       start = end + 1;
     }
-    this.#partial = buffer.subarray(start);
-    const bound = this.#bound(this.#partial.length);
+    const bound = this.#exceeds(this.#partial.length);
     if (bound !== undefined) return tooLong(bound);
     const isPerhaps = this.#sawBlank && this.#partial.length === 0;
     return isPerhaps ? { kind: 'perhaps', environment: this.#environment() } : MORE;
   }
 
-  /** What is exceeded by a line, or a part of one, of so many bytes. */
-  #bound(length: number): string | undefined {
-    if (length > LONGEST_LINE) return `${LONGEST_LINE} bytes in a line`;
-    if (this.#bytes + length > LONGEST) return `${LONGEST} bytes`;
+  /** Counts a line, and says which bound it exceeds. */
+  #takes(text: string, start: number, end: number): string | undefined {
+    const units = end - start;
+    // Most lines are so short that their bytes need no count.
+    const bytes = units * 3 <= LONGEST_LINE ? units : Buffer.byteLength(text.slice(start, end));
+    this.#lines++;
+    const bound = this.#exceeds(bytes);
+    this.#bytes += bytes + 1;
+    return bound;
+  }
+
+  #exceeds(lineBytes: number): string | undefined {
+    if (lineBytes > LONGEST_LINE) return `${LONGEST_LINE} bytes in a line`;
+    if (this.#bytes + lineBytes > LONGEST) return `${LONGEST} bytes`;
     return this.#lines > MOST_LINES ? `${MOST_LINES} lines` : undefined;
   }
 
-  /** Takes one line; answers when nothing more is to be read. */
-  #lineOf(buffer: Buffer, start: number, end: number): EnvironmentProgress | undefined {
-    this.#lines++;
-    const bound = this.#bound(end - start);
-    if (bound !== undefined) return tooLong(bound);
-    this.#bytes += end + 1 - start;
-    const isBlank = end === start || (end === start + 1 && buffer[start] === CARRIAGE_RETURN);
-    if (!isBlank) this.#line(buffer.toString('utf8', start, end));
-    else if (this.#sawThread && buffer.toString('latin1', end + 1, end + 5) !== 'agi_')
-      return { kind: 'complete', environment: this.#environment(), rest: buffer.subarray(end + 1) };
-    else this.#sawBlank = true;
-    return undefined;
+  /** An environment stands behind what looks like its end: somebody forged that. */
+  #goesOn(text: string, at: number): boolean {
+    return at < text.length ? text.startsWith('agi_', at) : this.#partial.toString('latin1', 0, 4) === 'agi_';
+  }
+
+  #complete(after: string): EnvironmentProgress {
+    const rest = after === '' ? this.#partial : Buffer.concat([Buffer.from(after), this.#partial]);
+    return { kind: 'complete', environment: this.#environment(), rest };
   }
 
   #environment(): AgiEnvironment {
     return { variables: this.#variables, arguments: this.#arguments };
   }
 
-  #line(line: string): void {
-    const colon = line.indexOf(':');
-    if (colon < 0 || !line.startsWith('agi_')) return;
-    const name = line.slice(4, colon);
+  #line(text: string, start: number, end: number): void {
+    const colon = text.startsWith('agi_', start) ? text.indexOf(':', start) : -1;
+    if (colon < 0 || colon > end) return;
+    const name = text.slice(start + 4, colon);
     // One space after the colon belongs to the protocol; the rest, and a carriage return, is trimmed.
-    const value = line.slice(colon + 1).trim();
+    const value = text.slice(colon + 1, end).trim();
     if (name === 'threadid') this.#thread();
     else if (name.startsWith('arg_')) this.#argument(name.slice(4), value);
     else if (!this.#sawThread) this.#variable(name, value);

@@ -59,7 +59,7 @@ export async function startAgiServer(options: AgiServerOptions): Promise<AgiServ
 
 function acceptor(options: AgiServerOptions, sessions: Set<AgiSession>): (socket: Socket) => void {
   const { desk, log, metrics, allowedCidrs = [], environmentTimeoutMs = 5000 } = options;
-  const isAllowed = allowedCidrs.length > 0 ? cidrMatcher(allowedCidrs) : () => true;
+  const isAllowed = allowedCidrs.length > 0 ? cidrMatcher(allowedCidrs) : undefined;
   const rejected = metrics.counter(
     'voiceoi_agi_connections_rejected_total',
     'Connections that AGI_ALLOWED_CIDRS does not allow',
@@ -77,7 +77,8 @@ function acceptor(options: AgiServerOptions, sessions: Set<AgiSession>): (socket
       sessions.delete(session);
       session.closed();
     });
-    if (isAllowed(socket.remoteAddress ?? '')) return;
+    // The address is asked of the system, so only when it matters.
+    if (!isAllowed || isAllowed(socket.remoteAddress ?? '')) return;
     rejected.inc();
     session.turnAway('this address is not allowed');
   };
