@@ -2,7 +2,6 @@ import type { ProblemDetail } from '@voiceoi/contracts';
 import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { Convert } from 'typebox/value';
 import { validationFailed } from './problems.ts';
 
 /** Deepest nesting of a body. */
@@ -13,13 +12,26 @@ const MOST_ERRORS = 20;
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = Compile(schema);
   return (input: unknown) => {
-    const value = httpPart === 'querystring' ? Convert(schema, input) : input;
-    const textProblem = httpPart === 'body' ? findBadText(value, '', DEEPEST) : undefined;
+    const value = httpPart === 'querystring' ? readQuery(schema, input) : input;
+    const textProblem = findBadText(value, '', DEEPEST);
     if (textProblem) return { error: validationFailed([textProblem]) };
     if (check.Check(value)) return { value };
     return { error: validationFailed(describe(check.Errors(value))) };
   };
 };
+
+/** Texts of a query as the numbers and truths that their schema asks for; what is written otherwise stays text, and is refused as such. */
+function readQuery(schema: TSchema, input: unknown): unknown {
+  const types =
+    'properties' in schema ? (schema.properties as { readonly [name: string]: { readonly type?: string } }) : {};
+  const read = (name: string, text: unknown): unknown => {
+    const type = Object.hasOwn(types, name) ? types[name]?.type : undefined;
+    if (typeof text !== 'string') return text;
+    if ((type === 'integer' || type === 'number') && /^-?\d{1,16}(\.\d{1,16})?$/.test(text)) return Number(text);
+    return type === 'boolean' && /^(true|false)$/.test(text) ? text === 'true' : text;
+  };
+  return Object.fromEntries(Object.entries(input ?? {}).map(([name, text]) => [name, read(name, text)]));
+}
 
 interface SchemaError {
   readonly keyword: string;
