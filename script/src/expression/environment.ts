@@ -1,4 +1,5 @@
 import { Environment } from '@marcbachmann/cel-js';
+import { matchesPattern } from './patterns.ts';
 
 /** Names that every expression may use; `secret` only in webhooks. */
 export type ScopeName = 'vars' | 'call' | 'lead' | 'input' | 'now' | 'secret';
@@ -12,6 +13,9 @@ const EXPRESSION_LIMITS = {
   maxCallArguments: 16,
 };
 
+/** What `matches` is called in the tree: cel-js lets nobody replace its own, which knows no bounds. */
+export const BOUNDED_MATCHES = 'matchesWithinBounds';
+
 function environment(): Environment {
   return new Environment({
     unlistedVariablesAreDyn: false,
@@ -23,6 +27,7 @@ function environment(): Environment {
     .registerVariable('lead', 'map<string, dyn>')
     .registerVariable('input', 'map<string, dyn>')
     .registerVariable('now', 'google.protobuf.Timestamp')
+    .registerFunction(`string.${BOUNDED_MATCHES}(string): bool`, matchesPattern)
     .registerFunction('string(google.protobuf.Timestamp): string', (value: Date) => value.toISOString())
     .registerFunction('int(google.protobuf.Timestamp): int', (value: Date) =>
       BigInt(Math.floor(value.getTime() / 1000)),

@@ -1,7 +1,7 @@
-import { PLAIN, WITH_SECRETS } from './environment.ts';
+import { BOUNDED_MATCHES, PLAIN, WITH_SECRETS } from './environment.ts';
 import { inspect, type Reference } from './inspect.ts';
 import { type KnownNames, nameProblem } from './names.ts';
-import { patternProblem } from './patterns.ts';
+import { inspectPattern } from './patterns.ts';
 
 /** What an expression sees; values as `fromState` makes them. */
 export interface Scope {
@@ -34,7 +34,7 @@ export function compileExpression(text: string, known: KnownNames): Compiled {
     // Everything is understood with secrets in scope; that they are used elsewhere is then said in so many words.
     const environment = known.secretsAllowed || /\bsecret\b/.test(text) ? WITH_SECRETS : PLAIN;
     const program = environment.parse(text);
-    const inspection = inspect(program.ast);
+    const inspection = inspect(program.ast, { matches: BOUNDED_MATCHES });
     const names = nameProblems(inspection.references, known);
     if (names.length > 0) return { problems: names };
     const bound = boundProblem(inspection);
@@ -82,8 +82,9 @@ function boundProblem(inspection: ReturnType<typeof inspect>): string | undefine
   if (inspection.nestedComprehension)
     return 'map, filter, all and exists cannot be used inside one another: their cost would multiply';
   for (const pattern of inspection.patterns) {
-    const problem = pattern === undefined ? 'the pattern of matches has to be written out' : patternProblem(pattern);
-    if (problem) return problem;
+    if (pattern === undefined) return 'the pattern of matches has to be written out';
+    const inspected = inspectPattern(pattern);
+    if ('problem' in inspected) return inspected.problem;
   }
   return undefined;
 }

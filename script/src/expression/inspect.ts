@@ -22,6 +22,7 @@ export interface Inspection {
 }
 
 interface Findings {
+  renamed: { readonly [method: string]: string };
   references: Reference[];
   patterns: (string | undefined)[];
   shadowed: string[];
@@ -37,9 +38,9 @@ interface Place {
 const COMPREHENSIONS: ReadonlySet<string> = new Set(['map', 'filter', 'all', 'exists', 'exists_one']);
 const SCOPE: ReadonlySet<string> = new Set(['vars', 'call', 'lead', 'input', 'now', 'secret']);
 
-/** Walks an expression's syntax tree once. */
-export function inspect(ast: unknown): Inspection {
-  const findings: Findings = { references: [], patterns: [], shadowed: [], nestedComprehension: false };
+/** Walks an expression's syntax tree once. Methods in `renamed` get their other name on the way. */
+export function inspect(ast: unknown, renamed: { readonly [method: string]: string }): Inspection {
+  const findings: Findings = { renamed, references: [], patterns: [], shadowed: [], nestedComprehension: false };
   visit(ast, { bound: new Set(), inComprehension: false }, findings);
   return findings;
 }
@@ -53,12 +54,14 @@ function visit(value: unknown, place: Place, findings: Findings): void {
   const reference = referenceOf(value);
   if (reference) {
     if (!place.bound.has(reference.root)) findings.references.push(reference);
-  } else if (value.op === 'rcall') visitCall(value, place, findings);
+  } else if (value.op === 'rcall') visitCall({ args: value.args as [string, unknown, unknown[]] }, place, findings);
   else visit(value.args, place, findings);
 }
 
-function visitCall(node: CelNode, place: Place, findings: Findings): void {
-  const [name, receiver, args] = node.args as [string, unknown, unknown[]];
+function visitCall(node: { readonly args: [string, unknown, unknown[]] }, place: Place, findings: Findings): void {
+  const [name, receiver, args] = node.args;
+  const other = Object.hasOwn(findings.renamed, name) ? findings.renamed[name] : undefined;
+  if (other !== undefined) node.args[0] = other;
   if (name === 'matches') findings.patterns.push(literalText(args[0]));
   const isBind = name === 'bind' && identifier(receiver) === 'cel';
   const isComprehension = COMPREHENSIONS.has(name) && args.length >= 2;

@@ -1258,7 +1258,7 @@ describe('a variable', () => {
   const variablesOf = (variable: object, context: Partial<CallContext>): unknown => {
     const script = scriptOf({ a: wait('end'), end }, { variables: { v: variable } });
     const vars = start(script, { ...bare, ...context }).state['vars'];
-    return vars !== null && typeof vars === 'object' && 'v' in vars ? vars.v : undefined;
+    return vars !== null && typeof vars === 'object' && 'v' in vars ? vars['v'] : undefined;
   };
   const args = (v: string) => ({ facts: { ...facts, args: { v } } });
 
