@@ -43,7 +43,10 @@ interface SchemaError {
 function describe(errors: readonly SchemaError[]): readonly ProblemDetail[] {
   // A union says that it matches nothing, beside what each branch says: one line is enough.
   const unions = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').map(({ instancePath }) => instancePath));
-  const told = errors.filter(({ keyword, instancePath }) => keyword === 'anyOf' || !unions.has(instancePath));
+  const told = errors.filter(
+    // Beside `additionalProperties`, each name too many also says that its schema is false.
+    ({ keyword, instancePath }) => keyword !== 'boolean' && (keyword === 'anyOf' || !unions.has(instancePath)),
+  );
   return told.slice(0, MOST_ERRORS).flatMap(describeOne);
 }
 

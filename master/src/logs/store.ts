@@ -1,15 +1,30 @@
 import type { CallEventRecord, CallRecord, LogRecord } from '@voiceoi/contracts';
-import type { Database, Queryable } from '../database/index.ts';
+import { type Database, hasSqlState, type Queryable } from '../database/index.ts';
+import { recordText, storableText } from './storable.ts';
+
+const DEADLOCK = '40P01';
+const MOST_TRIES = 5;
 
 /** Stores records once each, whatever is sent again; returns how many were new. All or none. */
-export function insertRecords(database: Database, records: readonly LogRecord[]): Promise<number> {
-  if (records.length === 0) return Promise.resolve(0);
-  return database.transaction(async (tx) => {
-    const calls = records.filter((record) => record.type === 'call');
-    const events = records.filter((record) => record.type === 'call_event');
-    const others = records.filter((record) => record.type === 'call_start' || record.type === 'agent');
-    return (await insertCalls(tx, calls)) + (await insertEvents(tx, events)) + (await insertActivity(tx, others));
-  });
+export async function insertRecords(database: Database, records: readonly LogRecord[]): Promise<number> {
+  if (records.length === 0) return 0;
+  // In one order for all: two batches that share records wait for each other in turn instead of in a circle.
+  const sorted = [...records].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  for (let tries = 1; ; tries++) {
+    try {
+      return await database.transaction((tx) => insertSorted(tx, sorted));
+    } catch (error) {
+      // A circle is left where one call came with two ids, which the order of ids says nothing about.
+      if (tries >= MOST_TRIES || !hasSqlState(error, DEADLOCK)) throw error;
+    }
+  }
+}
+
+async function insertSorted(tx: Queryable, records: readonly LogRecord[]): Promise<number> {
+  const calls = records.filter((record) => record.type === 'call');
+  const events = records.filter((record) => record.type === 'call_event');
+  const others = records.filter((record) => record.type === 'call_start' || record.type === 'agent');
+  return (await insertCalls(tx, calls)) + (await insertEvents(tx, events)) + (await insertActivity(tx, others));
 }
 
 const CALLS = `INSERT INTO call_record (id, org_id, call_id, node_id, campaign_id, version, caller, outcome, disposition, started_at, record)
@@ -24,11 +39,11 @@ async function insertCalls(tx: Queryable, calls: readonly CallRecord[]): Promise
     column(({ org_id }) => org_id),
     column(({ call_id }) => call_id),
     column(({ node_id }) => node_id),
-    column(({ campaign_id }) => storable(campaign_id)),
+    column(({ campaign_id }) => storableText(campaign_id)),
     column(({ version }) => version ?? null),
-    column(({ caller }) => (caller === undefined ? null : storable(caller))),
+    column(({ caller }) => storableOrNull(caller)),
     column(({ outcome }) => outcome),
-    column(({ disposition }) => disposition ?? null),
+    column(({ disposition }) => storableOrNull(disposition)),
     column(({ started_at }) => started_at),
     column(recordText),
   ]);
@@ -68,14 +83,6 @@ async function insertActivity(tx: Queryable, records: readonly LogRecord[]): Pro
   return rowCount;
 }
 
-/** A record's text as jsonb takes it. What it does not take (NUL, half a surrogate pair) comes from callers, and must not cost their record. */
-function recordText(record: LogRecord): string {
-  const text = JSON.stringify(record);
-  return /\\u(0000|d[89a-f])/.test(text)
-    ? JSON.stringify(record, (_name, value: unknown) => (typeof value === 'string' ? storable(value) : value))
-    : text;
-}
-
-function storable(text: string): string {
-  return text.replaceAll('\0', '').replace(/\p{Cs}/gu, '\ufffd');
+function storableOrNull(text: string | undefined): string | null {
+  return text === undefined ? null : storableText(text);
 }
