@@ -56,7 +56,10 @@ export const compileExec: CompileStep<StepOf<'exec'>> = (step, fields): Runnable
     resume: (_run, result) => {
       if (result.kind === 'unavailable')
         return { outcome: 'unavailable', reason: `${step.application} does not exist on this telephone system` };
-      return result.kind === 'failed' ? { outcome: 'failed', reason: result.reason } : { outcome: 'done' };
+      if (result.kind === 'failed') return { outcome: 'failed', reason: result.reason };
+      return result.kind === 'done'
+        ? { outcome: 'done' }
+        : { outcome: 'error', reason: 'no answer of the application' };
     },
   };
 };
