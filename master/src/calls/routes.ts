@@ -14,6 +14,7 @@ import {
   validationFailed,
 } from '../http/index.ts';
 import { mustExist } from '../keys/index.ts';
+import { readMoment } from './moment.ts';
 
 const Query = Type.Object({ ...ListQuery, ...CallFilters }, { additionalProperties: false });
 type Filters = Static<typeof Query>;
@@ -21,8 +22,6 @@ type Filters = Static<typeof Query>;
 interface Row {
   readonly id: string;
   readonly started_at: Date;
-  /** Microseconds are kept in the cursor: a page must not begin twice within one millisecond. */
-  readonly position: string;
   readonly record: CallRecord;
 }
 
@@ -50,7 +49,7 @@ export function callRoutes(database: Database): Feature {
           rows,
           page,
           ({ record }) => record,
-          ({ position, id }) => [position, id],
+          ({ started_at, id }) => [started_at.toISOString(), id],
         );
       },
     );
@@ -101,26 +100,22 @@ function listQuery(
   for (const name of EQUAL)
     if (filters[name] !== undefined) where((parameter) => `${name} = ${parameter}`, filters[name]);
   if (filters.from !== undefined)
-    where((parameter) => `started_at >= ${parameter}::timestamptz`, moment('from', filters.from));
+    where((parameter) => `started_at >= ${parameter}::timestamptz`, readMoment('/from', filters.from));
   if (filters.to !== undefined)
-    where((parameter) => `started_at < ${parameter}::timestamptz`, moment('to', filters.to));
+    where((parameter) => `started_at < ${parameter}::timestamptz`, readMoment('/to', filters.to));
   if (after) {
-    parameters.push(moment('cursor', after[0] ?? ''), uuid(after[1] ?? ''));
+    parameters.push(...positionOf(after));
     conditions.push(`(started_at, id) < ($${parameters.length - 1}::timestamptz, $${parameters.length}::uuid)`);
   }
   parameters.push(limit + 1);
-  const position = `to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
-  const sql = `SELECT id, started_at, ${position}, record FROM call_record WHERE ${conditions.join(' AND ')} ORDER BY started_at DESC, id DESC LIMIT $${parameters.length}`;
+  const sql = `SELECT id, started_at, record FROM call_record WHERE ${conditions.join(' AND ')} ORDER BY started_at DESC, id DESC LIMIT $${parameters.length}`;
   return { sql, parameters };
 }
 
-function moment(name: string, text: string): string {
-  if (Number.isNaN(Date.parse(text))) throw validationFailed([{ path: name, message: 'is no time in RFC 3339' }]);
-  return text;
-}
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-function uuid(text: string): string {
-  if (!/^[0-9a-f-]{36}$/.test(text))
-    throw validationFailed([{ path: 'cursor', message: 'is not a cursor of this list' }]);
-  return text;
+/** The last call of the page before: when it began, to the millisecond as records have it, and its record's id. */
+function positionOf([startedAt = '', id = '']: readonly string[]): readonly [string, string] {
+  if (!UUID.test(id)) throw validationFailed([{ path: 'cursor', message: 'is not a cursor of this list' }]);
+  return [readMoment('cursor', startedAt), id];
 }
