@@ -65,7 +65,7 @@ function intToState(value: bigint): Json {
 
 function doubleToState(value: number): Json {
   if (!Number.isFinite(value)) throw new ValueError('a number that is not finite');
-  return Number.isInteger(value) ? { $double: value } : value;
+  return Number.isInteger(value) ? { $double: value === 0 ? 0 : value } : value;
 }
 
 function boundedText(value: string): string {

@@ -258,7 +258,7 @@ function play(
 }
 
 const events = happenings.map((list) => list.map((item, index): CallEvent => ({ ...item, at_ms: index * 10 })));
-const RUNS = { numRuns: 1000 };
+const RUNS = { numRuns: 500 };
 
 describe('a script that validates', () => {
   it('is what most of these documents are', () => {
@@ -451,7 +451,7 @@ describe('validate', () => {
           play(compiled.script, contextOf({}), list);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -11,13 +11,8 @@ export function checkGraph(document: ScriptDocument, issues: Issues): void {
     const step = document.steps[name];
     return step !== undefined && traitsOf(step).instant;
   };
-  for (const cycle of instantCycles(graph, isInstant)) {
-    issues.error(
-      'BUSY_LOOP',
-      ['steps', cycle[0] ?? ''],
-      `${cycle.join(' → ')} goes round without ever waiting for anything`,
-    );
-  }
+  for (const [first, cycle] of instantCycles(graph, isInstant))
+    issues.error('BUSY_LOOP', ['steps', first], `${inWords(cycle)} goes round without ever waiting for anything`);
   const roots = [document.entry, document.on_error, document.on_hangup].filter((name) => name !== undefined);
   const reached = reachable(roots, graph);
   const ending = endingSteps(document, graph);
@@ -25,6 +20,14 @@ export function checkGraph(document: ScriptDocument, issues: Issues): void {
     if (!reached.has(name)) issues.warning('UNREACHABLE_STEP', ['steps', name], 'nothing leads to this step');
     else if (!ending.has(name)) issues.warning('NO_END', ['steps', name], 'no end can be reached from here');
   }
+}
+
+/** Most steps of a cycle that are named. */
+const MOST_NAMED = 12;
+
+function inWords(cycle: readonly string[]): string {
+  const left = cycle.length - MOST_NAMED;
+  return [...cycle.slice(0, MOST_NAMED), ...(left > 0 ? [`${left} more`] : [])].join(' → ');
 }
 
 function graphOf(document: ScriptDocument): Graph {
@@ -44,10 +47,10 @@ function canFail(step: Step): boolean {
   return step.type !== 'split' && !(step.type === 'dispose' && step.comment === undefined && step.fields === undefined);
 }
 
-/** Cycles of instant steps alone, each as its steps. A `set` that writes channel variables counts: the answer is quick. */
-function instantCycles(graph: Graph, isInstant: (name: string) => boolean): readonly (readonly string[])[] {
+/** Cycles of instant steps alone, one for each step that one begins at. A `set` that writes channel variables counts: the answer is quick. */
+function instantCycles(graph: Graph, isInstant: (name: string) => boolean): ReadonlyMap<string, readonly string[]> {
   const done = new Set<string>();
-  const cycles: string[][] = [];
+  const cycles = new Map<string, readonly string[]>();
   for (const start of graph.keys()) {
     if (!isInstant(start) || done.has(start)) continue;
     walkInstant(start, graph, isInstant, done, cycles);
@@ -61,7 +64,7 @@ function walkInstant(
   graph: Graph,
   isInstant: (name: string) => boolean,
   done: Set<string>,
-  cycles: string[][],
+  cycles: Map<string, readonly string[]>,
 ): void {
   const trail: { readonly name: string; rest: readonly string[] }[] = [];
   const onTrail = new Map<string, number>();
@@ -77,8 +80,13 @@ function walkInstant(
       trail.pop();
       onTrail.delete(top.name);
       done.add(top.name);
-    } else if (onTrail.has(next)) cycles.push(trail.slice(onTrail.get(next)).map(({ name }) => name));
-    else if (!done.has(next)) enter(next);
+    } else if (onTrail.has(next)) {
+      if (!cycles.has(next))
+        cycles.set(
+          next,
+          trail.slice(onTrail.get(next)).map(({ name }) => name),
+        );
+    } else if (!done.has(next)) enter(next);
   }
 }
 

@@ -698,6 +698,42 @@ describe('the findings of a validation', () => {
     expect(validate(stepOf({ type: 'wait', ...wrong })).errors.length).toBeLessThanOrEqual(20);
   });
 
+  it('come in time and in bounds for a document that is made to take long', () => {
+    const name = (index: number) => `${'x'.repeat(60)}${index}`;
+    const wrong = Array.from({ length: 1000 }, (_, index) => [
+      name(index),
+      {
+        type: 'branch',
+        cases: Array.from({ length: 3 }, (_, at) => ({ when: 'true', next: `${name(index)}${at}`.slice(-64) })),
+        else: name(0),
+      },
+    ]);
+    const round = Array.from({ length: 1000 }, (_, index) => [
+      `s${index}`,
+      {
+        type: 'branch',
+        cases: Array.from({ length: 14 }, (_, at) => ({ when: 'true', next: `s${at * 7}` })),
+        else: `s${(index + 1) % 1000}`,
+      },
+    ]);
+    for (const steps of [wrong, round]) {
+      const began = performance.now();
+      const { errors } = validate(scriptOf(Object.fromEntries(steps)));
+      expect(errors.some(({ code }) => code === 'UNKNOWN_STEP' || code === 'BUSY_LOOP')).toBe(true);
+      expect(JSON.stringify(errors).length).toBeLessThan(2_000_000);
+      expect(performance.now() - began).toBeLessThan(5000);
+    }
+  });
+
+  it('shorten a long round', () => {
+    const steps = Array.from({ length: 40 }, (_, index) => [
+      `s${index}`,
+      { type: 'set', values: { x: '1' }, next: `s${(index + 1) % 40}` },
+    ]);
+    const [error] = validate(scriptOf(Object.fromEntries(steps))).errors;
+    expect(error?.message).toMatch(/^s0 → s1 → .* → s11 → 28 more goes round/);
+  });
+
   it('name every type of step that there is when one has none', () => {
     const [error] = validate(scriptOf({ a: {} })).errors;
     for (const type of Object.keys(STEP_TYPES)) expect(error?.message).toContain(type);
