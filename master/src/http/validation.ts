@@ -3,10 +3,10 @@ import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { validationFailed } from './problems.ts';
+import { describeErrors } from './schema-errors.ts';
 
 /** Deepest nesting of a body. */
 const DEEPEST = 64;
-const MOST_ERRORS = 20;
 
 /** Validates bodies and parameters strictly, as they came; query strings after their texts were read as numbers and truths. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
@@ -16,7 +16,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const textProblem = findBadText(value, '', DEEPEST);
     if (textProblem) return { error: validationFailed([textProblem]) };
     if (check.Check(value)) return { value };
-    return { error: validationFailed(describe(check.Errors(value))) };
+    return { error: validationFailed(describeErrors(check.Errors(value))) };
   };
 };
 
@@ -31,37 +31,6 @@ function readQuery(schema: TSchema, input: unknown): unknown {
     return type === 'boolean' && /^(true|false)$/.test(text) ? text === 'true' : text;
   };
   return Object.fromEntries(Object.entries(input ?? {}).map(([name, text]) => [name, read(name, text)]));
-}
-
-interface SchemaError {
-  readonly keyword: string;
-  readonly instancePath: string;
-  readonly params: object;
-  readonly message: string;
-}
-
-function describe(errors: readonly SchemaError[]): readonly ProblemDetail[] {
-  // A union says that it matches nothing, beside what each branch says: one line is enough.
-  const unions = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').map(({ instancePath }) => instancePath));
-  const told = errors.filter(
-    // Beside `additionalProperties`, each name too many also says that its schema is false.
-    ({ keyword, instancePath }) => keyword !== 'boolean' && (keyword === 'anyOf' || !unions.has(instancePath)),
-  );
-  return told.slice(0, MOST_ERRORS).flatMap(describeOne);
-}
-
-function describeOne({ keyword, instancePath, params, message }: SchemaError): readonly ProblemDetail[] {
-  const names = (key: string): readonly string[] => {
-    const value = key in params ? (params as { readonly [name: string]: unknown })[key] : undefined;
-    return Array.isArray(value) ? value.map(String) : [];
-  };
-  const at = (name: string): string => `${instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-  if (keyword === 'additionalProperties')
-    return names('additionalProperties').map((name) => ({ path: at(name), message: 'is not known here' }));
-  if (keyword === 'required')
-    return names('requiredProperties').map((name) => ({ path: at(name), message: 'is missing' }));
-  if (keyword === 'anyOf') return [{ path: instancePath, message: 'has none of the forms that are allowed here' }];
-  return [{ path: instancePath, message }];
 }
 
 /** Text that Postgres cannot keep (NUL, half a surrogate pair), or nesting without end. */

@@ -1,5 +1,5 @@
 import * as contracts from '@voiceoi/contracts';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { Database } from '../database/index.ts';
 import { type App, actorOf, checkIfMatch, ListQuery, Page, pageOf, pageRequest, route } from '../http/index.ts';
@@ -7,6 +7,13 @@ import type { Draft, ScriptService } from './service.ts';
 import * as store from './store.ts';
 
 const { ScriptParams, VersionParams } = contracts;
+
+/** For routes whose body has optional fields alone: no body at all is an empty one. */
+const bodyOptional = {
+  preValidation: async (request: FastifyRequest): Promise<void> => {
+    if (request.body === undefined || request.body === null) request.body = {};
+  },
+};
 
 /** A script's content: draft, validation, versions, differences, simulation. */
 export function contentRoutes(app: App, database: Database, service: ScriptService): void {
@@ -49,30 +56,36 @@ export function contentRoutes(app: App, database: Database, service: ScriptServi
 
   app.post(
     '/api/orgs/:org_id/scripts/:script_id/validate',
-    route({
-      id: 'validateScript',
-      tag: 'scripts',
-      summary: 'Validate a document, or the draft',
-      access: 'org:read',
-      params: ScriptParams,
-      body: contracts.ValidateRequest,
-      answers: { 200: contracts.ValidationAnswer },
-    }),
+    {
+      ...bodyOptional,
+      ...route({
+        id: 'validateScript',
+        tag: 'scripts',
+        summary: 'Validate a document, or the draft',
+        access: 'org:read',
+        params: ScriptParams,
+        body: contracts.ValidateRequest,
+        answers: { 200: contracts.ValidationAnswer },
+      }),
+    },
     async (request) => service.validate(request.params.org_id, request.params.script_id, request.body.document),
   );
 
   app.post(
     '/api/orgs/:org_id/scripts/:script_id/publish',
-    route({
-      id: 'publishScript',
-      tag: 'scripts',
-      summary: 'Make the draft a version that new calls play',
-      access: 'org:write',
-      params: ScriptParams,
-      body: contracts.PublishRequest,
-      answers: { 201: contracts.Published },
-      problems: ['SCRIPT_INVALID'],
-    }),
+    {
+      ...bodyOptional,
+      ...route({
+        id: 'publishScript',
+        tag: 'scripts',
+        summary: 'Make the draft a version that new calls play',
+        access: 'org:write',
+        params: ScriptParams,
+        body: contracts.PublishRequest,
+        answers: { 201: contracts.Published },
+        problems: ['SCRIPT_INVALID'],
+      }),
+    },
     async (request, reply) => {
       const { org_id: orgId, script_id: id } = request.params;
       const version = await service.publish({ orgId, actor: actorOf(request) }, id, request.body.note ?? '');

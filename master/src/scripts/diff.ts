@@ -1,3 +1,6 @@
+import { canonicalJson } from '@voiceoi/kernel';
+import { alignLists } from './align.ts';
+
 /** One difference between two documents; `path` is a JSON pointer. */
 export interface Difference {
   readonly op: 'add' | 'remove' | 'replace';
@@ -6,7 +9,10 @@ export interface Difference {
   readonly after?: unknown;
 }
 
-/** What leads from one document to another: names in their order, list items by their place, the tail of the longer list last. */
+/**
+ * What leads from one document to another: names in the order of their characters, list items where they stand, so that an item that was put in
+ * is one addition and not a change of all that follow. Applied one after the other, as a JSON patch (RFC 6902), the differences turn the one into the other.
+ */
 export function diffDocuments(before: unknown, after: unknown, path = ''): readonly Difference[] {
   if (before === after) return [];
   if (Array.isArray(before) && Array.isArray(after)) return diffLists(before, after, path);
@@ -29,18 +35,16 @@ function diffObjects(
 }
 
 function diffLists(before: readonly unknown[], after: readonly unknown[], path: string): readonly Difference[] {
-  const shared = Math.min(before.length, after.length);
-  const changed = before
-    .slice(0, shared)
-    .flatMap((item, index) => diffDocuments(item, after[index], `${path}/${index}`));
-  const removed = before
-    .slice(shared)
-    .map((item, index): Difference => ({ op: 'remove', path: `${path}/${shared + index}`, before: item }));
-  const added = after
-    .slice(shared)
-    .map((item, index): Difference => ({ op: 'add', path: `${path}/${shared + index}`, after: item }));
-  // From the end, so that a path still means what it says after those before it were removed.
-  return [...changed, ...removed.reverse(), ...added];
+  // Where the next item stands, once the differences so far were applied.
+  let place = 0;
+  return alignLists(before.map(canonicalJson), after.map(canonicalJson)).flatMap(
+    ([left, right]): readonly Difference[] => {
+      if (right === undefined) return [{ op: 'remove', path: `${path}/${place}`, before: before[left ?? 0] }];
+      const at = `${path}/${place++}`;
+      if (left === undefined) return [{ op: 'add', path: at, after: after[right] }];
+      return diffDocuments(before[left], after[right], at);
+    },
+  );
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {

@@ -67,6 +67,15 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
     if (version === undefined) return (await store.getDraft(database, orgId, id)).document ?? {};
     return (await store.getVersion(database, orgId, id, version)).document;
   };
+  const simulated = async (
+    orgId: string,
+    id: string,
+    { document, version }: SimulateRequest,
+  ): Promise<store.ScriptDocumentJson> => {
+    if (version === undefined) return document ?? contentOf(orgId, id, undefined);
+    if (document) throw validationFailed([{ path: '/version', message: 'give a document or a version, not both' }]);
+    return (await namedVersion(database, orgId, id, version)).document;
+  };
   const publishDocument = async (
     tx: Queryable,
     change: Change,
@@ -107,10 +116,7 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
     rollback: (change, id, version, note) =>
       revisions.change(change, async (tx) => {
         await store.getScript(tx, change.orgId, id);
-        const old = await store.getVersion(tx, change.orgId, id, version).catch(() => {
-          throw validationFailed([{ path: '/version', message: `there is no version ${version}` }]);
-        });
-        return publishDocument(tx, change, id, old.document, note || `rollback to version ${version}`);
+        return publishDocument(tx, change, id, (await namedVersion(tx, change.orgId, id, version)).document, note);
       }),
     diff: async (orgId, id, from, to) => {
       const side = (name: string): Promise<store.ScriptDocumentJson> =>
@@ -119,7 +125,7 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
     },
     simulate: async (orgId, id, request) => {
       await store.getScript(database, orgId, id);
-      const document = request.document ?? (await contentOf(orgId, id, request.version));
+      const document = await simulated(orgId, id, request);
       const exec_allow = await execAllow(database, orgId);
       const compiled = compile(document, { exec_allow });
       if (!compiled.ok) throw scriptInvalid(compiled.errors);
@@ -136,6 +142,13 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
       return simulate(compiled.script, wanted as SimulationRequest);
     },
   };
+}
+
+/** A version that a body names. @throws ProblemError (400) when it is not there */
+async function namedVersion(db: Queryable, orgId: string, id: string, version: number): Promise<store.VersionRow> {
+  const found = await store.findVersion(db, orgId, id, version);
+  if (!found) throw validationFailed([{ path: '/version', message: `script "${id}" has no version ${version}` }]);
+  return found;
 }
 
 function scriptInvalid(errors: readonly Issue[]): ProblemError {

@@ -131,31 +131,46 @@ export async function listVersions(
   return (await db.query<VersionRow>(sql, [orgId, id, before, limit])).rows;
 }
 
+const VERSION = `SELECT version, document, sha256, note, published_at, published_by FROM script_version
+WHERE org_id = $1 AND script_id = $2 AND version = $3`;
+
+export async function findVersion(
+  db: Queryable,
+  orgId: string,
+  id: string,
+  version: number,
+): Promise<VersionRow | undefined> {
+  return (await db.query<VersionRow>(VERSION, [orgId, id, Math.min(version, 2_147_483_647)])).rows[0];
+}
+
 /** @throws ProblemError when it is not there */
 export async function getVersion(db: Queryable, orgId: string, id: string, version: number): Promise<VersionRow> {
-  const sql =
-    'SELECT version, document, sha256, note, published_at, published_by FROM script_version WHERE org_id = $1 AND script_id = $2 AND version = $3';
-  const row = (await db.query<VersionRow>(sql, [orgId, id, Math.min(version, 2_147_483_647)])).rows[0];
+  const row = await findVersion(db, orgId, id, version);
   if (!row) throw notFound(`version ${version} of script "${id}"`);
   return row;
 }
 
-/** Writes the next version; the caller holds the organization's row, so that numbers have no holes. */
+const RAISE = `UPDATE script SET latest_version = latest_version + 1, updated_at = now(),
+  draft_version = draft_version + (draft IS NULL)::integer
+WHERE org_id = $1 AND id = $2 RETURNING latest_version`;
+
+const INSERT_VERSION = `INSERT INTO script_version (org_id, script_id, version, document, sha256, note, published_by)
+VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7)`;
+
+/**
+ * Writes the next version; the caller holds the organization's row, so that numbers have no holes. A draft that somebody has saved stays as it is,
+ * and where there is none, the new version is what the draft shows from now on.
+ */
 export async function insertVersion(
   tx: Queryable,
   orgId: string,
   id: string,
-  version: Omit<VersionRow, 'version' | 'published_at'>,
+  { document, sha256, note, published_by }: Omit<VersionRow, 'version' | 'published_at'>,
 ): Promise<number> {
-  const raise =
-    'UPDATE script SET latest_version = latest_version + 1, draft = $3::jsonb, draft_version = draft_version + 1, updated_at = now() WHERE org_id = $1 AND id = $2 RETURNING latest_version';
-  const document = JSON.stringify(version.document);
-  const { rows } = await tx.query<{ latest_version: number }>(raise, [orgId, id, document]);
+  const { rows } = await tx.query<{ latest_version: number }>(RAISE, [orgId, id]);
   const number = rows[0]?.latest_version;
   if (number === undefined) throw notFound(`script "${id}" in organization "${orgId}"`);
-  const insert =
-    'INSERT INTO script_version (org_id, script_id, version, document, sha256, note, published_by) VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7)';
-  await tx.query(insert, [orgId, id, number, document, version.sha256, version.note, version.published_by]);
+  await tx.query(INSERT_VERSION, [orgId, id, number, JSON.stringify(document), sha256, note, published_by]);
   return number;
 }
 
