@@ -6,7 +6,7 @@ import type { ScriptDocument } from './schema/document.ts';
  */
 export const demoScript: ScriptDocument = {
   schema: 'voiceoi/script/v1',
-  note: 'Press 1 for the good news, 2 to hear your number, 9 to be called no more.',
+  note: 'Press 1 to be put on the list, 2 to hear your number, 9 to be called no more.',
   entry: 'welcome',
   variables: {
     name: { type: 'string', default: 'caller', note: 'Comes with the call as an argument, or from the lead' },
@@ -16,7 +16,7 @@ export const demoScript: ScriptDocument = {
   on_hangup: 'left',
   steps: {
     welcome: { type: 'answer', next: 'greeting' },
-    greeting: { type: 'play', prompts: ['hello-world'], interrupt_digits: '129', on: { done: 'menu', digit: 'menu' } },
+    greeting: { type: 'play', prompts: ['hello-world'], next: 'menu' },
     menu: {
       type: 'gather',
       note: 'Press 1, 2 or 9',

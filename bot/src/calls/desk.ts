@@ -1,11 +1,11 @@
 import type { Metrics } from '@voiceoi/kernel';
-import { uuidv7 } from 'uuidv7';
 import type { Configuration } from '../sync/index.ts';
 import { admit, type Refused } from './admission.ts';
 import { Call, type CallServices } from './call.ts';
 import { callMetrics } from './metrics.ts';
 import type { Admission, CallDesk, IncomingCall } from './ports.ts';
 import { callRecord } from './records.ts';
+import { uuidv7 } from './uuid.ts';
 
 interface DeskOptions extends Omit<CallServices, 'metrics'> {
   readonly configuration: Configuration;

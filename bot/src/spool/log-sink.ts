@@ -1,9 +1,9 @@
-import type { LogRecord } from '@voiceoi/contracts';
+import type { QueuedRecord } from './queue.ts';
 
 /** Takes what calls leave behind and sees that the master gets it. */
 export interface LogSink {
   /** Takes records of one organization, in order. Never throws, never waits. */
-  append(orgId: string, records: readonly LogRecord[]): void;
+  append(orgId: string, records: readonly QueuedRecord[]): void;
   /** Sends what there is; resolves when all is sent or `withinMs` is over. */
   flush(withinMs: number): Promise<void>;
   stats(): SpoolStats;

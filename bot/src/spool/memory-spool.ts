@@ -1,4 +1,3 @@
-import type { LogRecord } from '@voiceoi/contracts';
 import type { Logger, Metrics } from '@voiceoi/kernel';
 import type { LogSink } from './log-sink.ts';
 import { RecordQueue } from './queue.ts';
@@ -53,9 +52,7 @@ export function memorySpool(options: MemorySpoolOptions): LogSink {
     append: (orgId, records) => {
       const target = lanes.get(orgId);
       if (!target) return;
-      const lost = target.queue.push(
-        records.map((record) => ({ text: JSON.stringify(record), isCall: isCall(record) })),
-      );
+      const lost = target.queue.push(records);
       counts.dropped += lost;
       if (lost > 0) dropped.inc(lost);
       target.sender.wake();
@@ -79,8 +76,4 @@ export function memorySpool(options: MemorySpoolOptions): LogSink {
       ]);
     },
   };
-}
-
-function isCall(record: LogRecord): boolean {
-  return record.type === 'call';
 }

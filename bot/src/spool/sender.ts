@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { constants, gzip } from 'node:zlib';
 import { backoff, type Logger } from '@voiceoi/kernel';
+import { createPoster, type PostAnswer } from './post.ts';
 import type { QueuedRecord, RecordQueue } from './queue.ts';
 
 const compress = promisify(gzip);
@@ -25,12 +26,14 @@ interface SenderOptions {
 /** Bounds of a batch (sync-protocol.md, Logs the other way). */
 const BATCH_RECORDS = 500;
 const BATCH_BYTES = 256 * 1024;
-const SEND_TIMEOUT_MS = 30_000;
+/** The quickest level makes records a fifth already; better ones cost more than the calls themselves. */
+const GZIP = { level: constants.Z_BEST_SPEED, chunkSize: 64 * 1024 };
 
 /** Sends one organization's records in order, one batch at a time. */
 export class LogSender {
   readonly #options: SenderOptions;
   readonly #waits = backoff({ random: Math.random });
+  readonly #post: ReturnType<typeof createPoster>;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #batchRecords = BATCH_RECORDS;
@@ -39,6 +42,7 @@ export class LogSender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#post = createPoster(options.url);
   }
 
   /** Records have come: they go soon, or at once when a batch is full. */
@@ -52,7 +56,9 @@ export class LogSender {
   async drain(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    await this.#run();
+    await this.#running;
+    clearTimeout(this.#timer);
+    await this.#run(true);
   }
 
   async stop(): Promise<void> {
@@ -69,18 +75,22 @@ export class LogSender {
     }, ms);
   }
 
-  #run(): Promise<void> {
-    this.#running ??= this.#sendAll().then((retryMs) => {
+  #run(untilEmpty = false): Promise<void> {
+    this.#running ??= this.#sendAll(untilEmpty).then((nextMs) => {
       this.#running = undefined;
-      if (retryMs !== undefined && !this.#isStopped) this.#schedule(retryMs);
+      if (nextMs !== undefined && !this.#isStopped) this.#schedule(nextMs);
     });
     return this.#running;
   }
 
-  /** Sends batches until the queue is empty; returns when to try again, if it has to. Never rejects. */
-  async #sendAll(): Promise<number | undefined> {
-    const { queue } = this.#options;
-    while (queue.length > 0 && !this.#isStopped) {
+  /**
+   * Sends what there is and then full batches; what has come meanwhile waits for its own time, since many small requests cost more than the calls.
+   * Returns when to go on, if there is anything left. Never rejects.
+   */
+  async #sendAll(untilEmpty: boolean): Promise<number | undefined> {
+    const { queue, flushMs } = this.#options;
+    for (let isFirst = true; queue.length > 0 && !this.#isStopped; isFirst = false) {
+      if (!isFirst && !untilEmpty && queue.length < this.#batchRecords) return flushMs;
       const batch = queue.peek(this.#batchRecords, BATCH_BYTES);
       const sent = await this.#send(batch);
       if (sent.kind === 'later') return this.#postpone(sent);
@@ -118,38 +128,28 @@ export class LogSender {
   }
 
   async #send(batch: readonly QueuedRecord[]): Promise<Sent> {
-    const { url, key } = this.#options;
-    const body = await compress(batch.map(({ text }) => text).join('\n'));
     const headers = {
       'content-type': 'application/x-ndjson',
       'content-encoding': 'gzip',
-      'x-organization-secret': key,
+      'x-organization-secret': this.#options.key,
     };
     try {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers,
-        body,
-        signal: AbortSignal.timeout(SEND_TIMEOUT_MS),
-        redirect: 'error',
-      });
-      return await this.#read(response);
+      const body = await compress(batch.map(({ text }) => text).join('\n'), GZIP);
+      return readAnswer(await this.#post(headers, body));
     } catch {
       return { kind: 'later', afterMs: undefined, why: 'the master does not answer' };
     }
   }
+}
 
-  async #read(response: Response): Promise<Sent> {
-    const { status } = response;
-    if (response.ok) return { kind: 'stored', rejected: rejectedCount(await response.json()) };
-    await response.body?.cancel();
-    if (status === 413) return { kind: 'too_large' };
-    // A key that is refused may be good again after its rotation: the records are kept.
-    const isTemporary = status >= 500 || status === 429 || status === 408 || status === 401 || status === 403;
-    if (!isTemporary) return { kind: 'refused', why: `the master answered ${status}` };
-    const seconds = Number(response.headers.get('retry-after'));
-    return { kind: 'later', afterMs: seconds > 0 ? seconds * 1000 : undefined, why: `the master answered ${status}` };
-  }
+function readAnswer({ status, retryAfter, text }: PostAnswer): Sent {
+  if (status >= 200 && status <= 299) return { kind: 'stored', rejected: rejectedCount(JSON.parse(text)) };
+  if (status === 413) return { kind: 'too_large' };
+  // A key that is refused may be good again after its rotation: the records are kept.
+  const isTemporary = status >= 500 || status === 429 || status === 408 || status === 401 || status === 403;
+  if (!isTemporary) return { kind: 'refused', why: `the master answered ${status}` };
+  const seconds = Number(retryAfter);
+  return { kind: 'later', afterMs: seconds > 0 ? seconds * 1000 : undefined, why: `the master answered ${status}` };
 }
 
 function rejectedCount(answer: unknown): number {
