@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { PGlite, Transaction } from '@electric-sql/pglite';
 import { databaseError } from './error.ts';
 import type { Database, QueryResult } from './port.ts';
@@ -21,6 +22,8 @@ async function run<Row>(
   sql: string,
   parameters: readonly unknown[] | undefined,
 ): Promise<QueryResult<Row>> {
+  // PGlite works in microtasks alone: without a breath between statements, a queue of them would keep every socket of the process waiting.
+  await setImmediate();
   const { rows, affectedRows } = await translated(client.query<Row>(sql, [...(parameters ?? [])], OPTIONS));
   return { rows, rowCount: rows.length > 0 ? rows.length : (affectedRows ?? 0) };
 }
