@@ -37,7 +37,11 @@ export const Canary = Type.Object(
 export type Canary = Static<typeof Canary>;
 
 /** Values that a campaign gives to its script's variables. */
-export const CampaignVariables = Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$' }), Type.Unknown());
+export const CampaignVariables = Type.Record(
+  Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$' }),
+  Type.Unknown(),
+  { additionalProperties: false },
+);
 
 /** A campaign as nodes get it: `version` is the number that it plays; null while its script has no published version. */
 export const BundleCampaign = Type.Object({

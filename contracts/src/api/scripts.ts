@@ -70,7 +70,10 @@ export const DiffAnswer = Type.Object({
   ),
 });
 
-const Texts = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 4096 }), { maxProperties: 256 });
+const Texts = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 4096 }), {
+  maxProperties: 256,
+  additionalProperties: false,
+});
 const Input = Type.Union([
   Type.Object({ digits: Type.String({ pattern: '^[0-9*#]{1,128}$' }) }, { additionalProperties: false }),
   Type.Object({ timeout: Type.Literal(true) }, { additionalProperties: false }),
