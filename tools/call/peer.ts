@@ -28,6 +28,8 @@ export interface PeerOptions {
   /** Keep every line of the dialogue. */
   readonly dialogue?: boolean;
   readonly uniqueId?: string;
+  /** The answer to the second command waits for this. */
+  readonly hold?: Promise<void>;
   /** Called with each command; an answer given here is used instead of ours. */
   readonly answer?: (command: string) => string | undefined;
 }
@@ -160,7 +162,9 @@ class Peer {
     else this.#turns.push(now - this.#repliedAt);
     this.#watch();
     const { reply, takesMs } = this.#answer(line);
-    if (takesMs === 0) this.#reply(reply);
+    const { hold } = this.#options;
+    if (hold && this.#commands === 2) void hold.then(() => this.#reply(reply));
+    else if (takesMs === 0) this.#reply(reply);
     else this.#busy = { finish: () => this.#reply(reply), timer: setTimeout(() => this.#reply(reply), takesMs) };
   }
 
