@@ -32,6 +32,8 @@ export interface TestMaster {
   ): Promise<Injected>;
   /** That key: generation 1 unless told. */
   key(orgId: string, generation?: number): string;
+  /** The administrator's access token. */
+  readonly token: string;
   /** Another master on the same database. */
   another(): Promise<Master>;
   stop(): Promise<void>;
@@ -88,6 +90,7 @@ export async function startTestMaster({ postgres = false } = {}): Promise<TestMa
     master,
     database,
     key,
+    token: String(login.body.access_token),
     api: (method, path, body, headers = {}) => inject(method, path, body, { ...bearer, ...headers }),
     node: (orgId, method, path, body, headers = {}) =>
       inject(method, path, body, { 'x-organization-secret': key(orgId), ...headers }),
