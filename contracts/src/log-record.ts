@@ -123,6 +123,10 @@ export type AgentRecord = Static<typeof AgentRecord>;
 export const LogRecord = Type.Union([CallStartRecord, CallRecord, CallEventRecord, AgentRecord]);
 export type LogRecord = Static<typeof LogRecord>;
 
+/** Body of `POST /api/sync/logs`; as NDJSON it is the records alone, one a line. A record that is wrong is rejected by itself. */
+export const LogBatch = Type.Object({ records: Type.Array(LogRecord, { maxItems: 1000 }) });
+export type LogBatch = Static<typeof LogBatch>;
+
 /** Answer to `POST /api/sync/logs`, given after the records are durable. */
 export const LogAnswer = Type.Object({
   accepted: Type.Integer({ minimum: 0 }),

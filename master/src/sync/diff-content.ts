@@ -27,7 +27,9 @@ function diffList<T extends object>(
   return [...put, ...gone];
 }
 
-/** Script entries are the same object while they are remembered, so most comparisons cost nothing. */
+/** Script entries are the same object while they are remembered, and rows read twice have their names in one order: most comparisons cost little. */
 function isSame(a: object | undefined, b: object): boolean {
-  return a === b || (a !== undefined && canonicalJson(a) === canonicalJson(b));
+  if (a === b) return true;
+  if (a === undefined) return false;
+  return JSON.stringify(a) === JSON.stringify(b) || canonicalJson(a) === canonicalJson(b);
 }

@@ -2,7 +2,7 @@ import { Bundle, type Change, OrgId, SyncAnswer } from '@voiceoi/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type Static } from 'typebox';
 import type { Database } from '../database/index.ts';
-import { type App, type Feature, route } from '../http/index.ts';
+import { type App, type Feature, ProblemError, route } from '../http/index.ts';
 import { type Bundles, type Head, type PreparedBundle, readHead } from './bundles.ts';
 import type { CatchUp, CatchUpFrom } from './catch-up.ts';
 import { chooseEncoding, type EncodedText, encodedText } from './encoding.ts';
@@ -27,11 +27,26 @@ const Query = Type.Object(
   { additionalProperties: false },
 );
 
+const STREAM = route({
+  id: 'streamChanges',
+  tag: 'sync',
+  summary: 'Changes as they are committed, as server-sent events',
+  description:
+    '`change`: a signed change; `full`: a whole bundle; both with the id `<epoch>:<revision>`. `ping` every 15 s, with what the stream has brought so far.',
+  access: 'node',
+  query: Query,
+  answers: { 200: Type.String() },
+  problems: ['OVERLOADED'],
+});
+const EVENTS = { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } };
+
 /** Configuration for nodes: whole, by difference, and as a stream. */
 export function syncRoutes({ database, bundles, catchUpFrom, frames, feed }: SyncOptions): Feature {
   const streams = new Set<FastifyReply['raw']>();
+  let isClosing = false;
   return (app: App) => {
     app.addHook('preClose', async () => {
+      isClosing = true;
       for (const response of streams) response.end();
     });
 
@@ -61,18 +76,16 @@ export function syncRoutes({ database, bundles, catchUpFrom, frames, feed }: Syn
 
     app.get(
       '/api/sync/stream',
-      route({
-        id: 'streamChanges',
-        tag: 'sync',
-        summary: 'Changes as they are committed, as server-sent events',
-        access: 'node',
-        query: Query,
-        answers: { 200: Type.String() },
-      }),
+      {
+        config: STREAM.config,
+        schema: { ...STREAM.schema, response: { ...Object(STREAM.schema.response), 200: EVENTS } },
+        exposeHeadRoute: false,
+      },
       async (request, reply) => {
         const { org_id: orgId } = request.query;
         // Fails before the stream begins where the organization is not there.
         await readHead(database, orgId);
+        if (isClosing) throw new ProblemError('OVERLOADED', 'This master stops', { headers: { 'retry-after': '1' } });
         reply.hijack();
         const response = reply.raw;
         response.writeHead(200, {
@@ -83,13 +96,14 @@ export function syncRoutes({ database, bundles, catchUpFrom, frames, feed }: Syn
         });
         response.flushHeaders();
         streams.add(response);
-        response.once('close', () => streams.delete(response));
         const generation = generationOf(request);
         const position = positionOf(request.query);
-        await serveStream({ response, orgId, generation, frames, feed, position }).catch((error: unknown) => {
-          request.log.warn({ err: error, org: orgId }, 'a stream of changes was cut');
-          response.destroy();
-        });
+        await serveStream({ response, orgId, generation, frames, feed, position })
+          .catch((error: unknown) => {
+            request.log.warn({ err: error, org: orgId }, 'a stream of changes was cut');
+            response.destroy();
+          })
+          .finally(() => streams.delete(response));
       },
     );
   };

@@ -31,11 +31,7 @@ export async function serveStream(options: StreamOptions): Promise<void> {
   const isOpen = (): boolean => !response.destroyed && !response.writableEnded;
   const unwatch = feed.watch(orgId, { generation, wake: () => signals.raise('news'), end: () => response.end() });
   const pings = setInterval(() => signals.raise('ping'), PING_MS);
-  response.once('close', () => {
-    clearInterval(pings);
-    unwatch();
-    signals.raise('closed');
-  });
+  response.once('close', () => signals.raise('closed'));
 
   let { position } = options;
   const sendNews = async (): Promise<void> => {
@@ -45,10 +41,15 @@ export async function serveStream(options: StreamOptions): Promise<void> {
   };
   signals.raise('ping');
   signals.raise('news');
-  while (isOpen()) {
-    if (signals.take('news')) await sendNews();
-    else if (signals.take('ping')) await writeDrained(response, frame('ping', JSON.stringify(position)));
-    else await signals.any();
+  try {
+    while (isOpen()) {
+      if (signals.take('news')) await sendNews();
+      else if (signals.take('ping')) await writeDrained(response, frame('ping', JSON.stringify(position)));
+      else await signals.any();
+    }
+  } finally {
+    clearInterval(pings);
+    unwatch();
   }
 }
 
