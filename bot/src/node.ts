@@ -73,6 +73,8 @@ export async function startBot({ settings, bootstrap, log, metrics }: BotOptions
     await sleep(settings.ANNOUNCE_SECONDS * 1000);
     desk.stopTaking();
     await desk.idle(settings.DRAIN_SECONDS * 1000);
+    desk.endAll();
+    await desk.idle(END_MS);
     await agi.close();
     await sink.flush(settings.FLUSH_SECONDS * 1000);
     await Promise.all([configuration.stop(), sink.stop()]);
@@ -96,6 +98,9 @@ function readiness(configuration: Configuration, isStopping: boolean): Readiness
   ];
   return { ready: reasons.length === 0, reasons };
 }
+
+/** How long calls that are ended at the deadline have to say so to Asterisk and leave their records. */
+const END_MS = 10_000;
 
 /** Confirmations that may be missed before a configuration is called stale (sync-protocol.md): three polls. */
 const STALE_SECONDS = 180;

@@ -71,6 +71,8 @@ export class AgiSession {
     this.#perhaps = undefined;
     switch (progress.kind) {
       case 'more':
+        // An empty line that was none of the end does not shorten the time for the rest.
+        this.#connection.deadline = this.#acceptedAt + this.#options.environmentTimeoutMs;
         return;
       case 'perhaps':
         this.#perhaps = progress.environment;

@@ -39,6 +39,7 @@ export class Call {
   #channel: CallChannel | undefined;
   #lead: { readonly [name: string]: string };
   #isOver = false;
+  #overReason: string | undefined;
   #sawHangup = false;
   #stopWork: AbortController | undefined;
   #turn: { readonly seq: unknown; readonly ms: number } | undefined;
@@ -66,8 +67,15 @@ export class Call {
 
   /** Ends the call when it has lasted longer than its script allows. `now` is `performance.now()`. */
   sweep(now: number): void {
-    if (this.#isOver || now - this.acceptedAt < this.#admitted.script.script.limits.max_call_seconds * 1000) return;
+    const seconds = this.#admitted.script.script.limits.max_call_seconds;
+    if (now - this.acceptedAt >= seconds * 1000) this.endNow(undefined);
+  }
+
+  /** The running command ends, or is ended after a grace, and the call with it. `reason` stands in its record. */
+  endNow(reason: string | undefined): void {
+    if (this.#isOver) return;
     this.#isOver = true;
+    this.#overReason = reason;
     this.#stopWork?.abort();
     this.#channel?.abort(GRACE_MS);
   }
@@ -87,7 +95,7 @@ export class Call {
       { name: 'VOICEOI_DISPOSITION', value: end.disposition ?? '' },
     ]);
     channel.close();
-    this.#record(end, channel);
+    this.#record(this.#overReason === undefined ? end : { ...end, reason: this.#overReason }, channel);
   }
 
   async #play(channel: CallChannel): Promise<CallEnd> {
@@ -129,7 +137,7 @@ export class Call {
     return { kind: 'result', at_ms, result };
   }
 
-  /** `onlySecrets`: the answer is worth nothing once the caller is gone, except to what runs after the hangup. */
+  /** A request whose caller leaves meanwhile is given up; one that runs after the hangup is not. */
   async #webhook(effect: Extract<Effect, { kind: 'http' }>, channel: CallChannel): Promise<EffectResult> {
     const stop = new AbortController();
     this.#stopWork = stop;

@@ -313,6 +313,17 @@ describe('admission', () => {
     expect(made.desk.activeCalls).toBe(0);
   });
 
+  test('ends what is still in flight when the node has no more time, with its variables and its record', async () => {
+    const made = world();
+    const channel = new TestChannel((effect) => (effect.kind === 'gather' ? new Promise(() => {}) : { kind: 'done' }));
+    const running = take(made, channel);
+    await new Promise((resolve) => setImmediate(resolve));
+    made.desk.endAll();
+    await Promise.all([running, made.desk.idle(5000)]);
+    expect(channel.written.get('VOICEOI_OUTCOME')).toBe('limit');
+    expect(made.records().at(-1)).toMatchObject({ outcome: 'limit', reason: 'the node is ending' });
+  });
+
   test('gives a canary its share of the calls', () => {
     const campaign = testCampaign('1', 1, { canary: { version: 2, percent: 25 } });
     const org = makePlayable(
@@ -335,5 +346,26 @@ describe('admission', () => {
     expect(new Set(versions)).toEqual(new Set([1, 2]));
     expect(share).toBeGreaterThan(0.2);
     expect(share).toBeLessThan(0.3);
+  });
+
+  test('gives a canary to the nodes that it names, and to no other', () => {
+    const campaign = testCampaign('1', 1, { canary: { version: 2, node_ids: ['n2'] } });
+    const org = makePlayable(
+      testContent(1, { campaigns: [campaign], scripts: [testScript('s', 1), testScript('s', 2)] }),
+      'a',
+    );
+    const versionOn = (nodeId: string) => {
+      const admitted = admit(incoming(), uuidv7(), {
+        onlyOrg: 'abc',
+        serves: () => true,
+        playable: () => org,
+        activeCalls: 0,
+        maxCalls: 1,
+        isTakingCalls: true,
+        nodeId,
+      });
+      return admitted.kind === 'admitted' ? admitted.script.version : 0;
+    };
+    expect([versionOn('n1'), versionOn('n2')]).toEqual([1, 2]);
   });
 });

@@ -20,6 +20,8 @@ export interface NodeDesk extends CallDesk {
   oldestSeconds(): number;
   /** From now on no new call is taken. */
   stopTaking(): void;
+  /** Ends every call in flight as if its time were over: it goes back to the dialplan with its variables and leaves its record. */
+  endAll(): void;
   /** Resolves when no call is in flight, or after `withinMs`. */
   idle(withinMs: number): Promise<void>;
   close(): void;
@@ -50,7 +52,13 @@ export function createDesk(options: DeskOptions): NodeDesk {
 
   const admission = (incoming: IncomingCall): Admission => {
     const callId = uuidv7();
-    const view = { ...configurationView(configuration), activeCalls: calls.size, maxCalls, isTakingCalls: isTaking };
+    const view = {
+      ...configurationView(configuration),
+      activeCalls: calls.size,
+      maxCalls,
+      isTakingCalls: isTaking,
+      nodeId: options.nodeId,
+    };
     const admitted = admit(incoming, callId, view);
     if (admitted.kind === 'refused') {
       refuse(callId, incoming, admitted, services);
@@ -59,8 +67,10 @@ export function createDesk(options: DeskOptions): NodeDesk {
     const call = new Call(callId, incoming, admitted, services);
     calls.add(call);
     const run: Extract<Admission, { kind: 'taken' }>['run'] = async (channel) => {
-      await call.run(channel).finally(() => calls.delete(call));
-      if (calls.size === 0) for (const resolve of onIdle) resolve();
+      await call.run(channel).finally(() => {
+        calls.delete(call);
+        if (calls.size === 0) for (const resolve of onIdle) resolve();
+      });
     };
     return { kind: 'taken', run };
   };
@@ -76,6 +86,9 @@ export function createDesk(options: DeskOptions): NodeDesk {
     },
     stopTaking: () => {
       isTaking = false;
+    },
+    endAll: () => {
+      for (const call of calls) call.endNow('the node is ending');
     },
     idle: (withinMs) => whenIdle(calls, onIdle, withinMs),
     close: () => clearInterval(sweep),

@@ -79,6 +79,17 @@ describe('webhook requests of scripts', () => {
     expect(await send(effect('/'))).toMatchObject({ body: 'SUCCESS: done' });
   });
 
+  test.each([
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+    '',
+    'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort',
+  ])('end when the server answers %j and nothing more', async (answer) => {
+    respond = (request) => {
+      request.socket.end(answer);
+    };
+    expect(await send(effect('/'))).toMatchObject({ kind: 'failed' });
+  });
+
   test('follow no redirect', async () => {
     respond = (_request, response) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end();
     expect(await send(effect('/'))).toMatchObject({ kind: 'response', status: 302 });

@@ -52,15 +52,26 @@ async function attemptOnce(
   const url = URL.canParse(effect.url) ? new URL(effect.url) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) return { kind: 'failed', reason: 'the url is no http address' };
   const timeout = AbortSignal.timeout(effect.timeout_ms);
+  const either = AbortSignal.any([stop, timeout]);
   try {
-    const target = await guardHost(url.hostname, allow);
+    // A resolver that does not answer must not hold the caller longer than a server that does not.
+    const target = await unlessAborted(guardHost(url.hostname, allow), either);
     if ('refused' in target) return { kind: 'failed', reason: target.refused };
-    const response = await sendTo(url, target, effect, AbortSignal.any([stop, timeout]), agents);
+    const response = await sendTo(url, target, effect, either, agents);
     return await readAnswer(response);
   } catch (error) {
     if (timeout.aborted && !stop.aborted) return { kind: 'timeout' };
     return { kind: 'failed', reason: stop.aborted ? 'the caller is gone' : reasonOf(error) };
   }
+}
+
+/** @throws when the signal is aborted first */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
 }
 
 /** Connects to the address that was checked; name and certificate stay those of the host. */
@@ -85,7 +96,13 @@ function sendTo(
   };
   return new Promise((resolve, reject) => {
     const request = (isTls ? httpsRequest : httpRequest)(options, resolve);
-    request.once('error', reject);
+    // A peer that switches protocols, or closes without a word, would else be waited for in vain.
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      reject(new Error('the server wants another protocol'));
+    });
+    request.on('close', () => reject(new Error('the connection closed without an answer')));
+    request.on('error', reject);
     request.end(effect.body);
   });
 }

@@ -26,6 +26,8 @@ interface SenderOptions {
 /** Bounds of a batch (sync-protocol.md, Logs the other way). */
 const BATCH_RECORDS = 500;
 const BATCH_BYTES = 256 * 1024;
+/** How soon the end of a process tries again: its time is short. */
+const DRAIN_RETRY_MS = 500;
 /** The quickest level makes records a fifth already; better ones cost more than the calls themselves. */
 const GZIP = { level: constants.Z_BEST_SPEED, chunkSize: 64 * 1024 };
 
@@ -52,13 +54,14 @@ export class LogSender {
     else if (!this.#timer) this.#schedule(this.#options.flushMs);
   }
 
-  /** Sends what there is now; resolves when the queue is empty or a try has failed. */
+  /** Sends what there is now, trying again as long as it takes; resolves when the queue is empty or the sender is stopped. */
   async drain(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    await this.#running;
-    clearTimeout(this.#timer);
-    await this.#run(true);
+    while (this.#options.queue.length > 0 && !this.#isStopped) {
+      await this.#running;
+      clearTimeout(this.#timer);
+      await this.#run(true);
+      if (this.#options.queue.length > 0) await new Promise((resolve) => setTimeout(resolve, DRAIN_RETRY_MS));
+    }
   }
 
   async stop(): Promise<void> {

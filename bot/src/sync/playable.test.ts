@@ -29,6 +29,17 @@ describe('a configuration made ready to play', () => {
     expect(third.campaigns.get('1')?.script?.version).toBe(1);
   });
 
+  test('plays a version whose application is no longer allowed: the step says so then', () => {
+    const document = {
+      schema: 'voiceoi/script/v1',
+      entry: 'a',
+      steps: { a: { type: 'exec', application: 'Queue', next: 'b' }, b: { type: 'return' } },
+    };
+    const playable = makePlayable(testContent(1, { scripts: [testScript('s', 1, document)] }), 'a');
+    expect(playable.rejected).toEqual([]);
+    expect(playable.campaigns.get('1')?.script?.version).toBe(1);
+  });
+
   test('has no script for a campaign without a published version, nor for one whose only version is broken', () => {
     const content = testContent(1, { campaigns: [testCampaign('1', null), testCampaign('2', 2)], scripts: [broken] });
     const playable = makePlayable(content, 'a');

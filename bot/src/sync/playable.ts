@@ -44,12 +44,10 @@ export interface PlayableOrg {
  */
 export function makePlayable(content: BundleContent, sha256: string, before?: PlayableOrg): PlayableOrg {
   const rejected: Rejection[] = [];
-  const allow = content.settings.exec_allow;
-  const isReusable = JSON.stringify(before?.settings.exec_allow) === JSON.stringify(allow);
   const scripts = new Map<string, PlayableScript>();
   for (const entry of content.scripts) {
-    const known = isReusable ? before?.scripts.get(scriptKey(entry.id, entry.version)) : undefined;
-    const script = known?.sha256 === entry.sha256 ? known : compileEntry(entry, allow, rejected);
+    const known = before?.scripts.get(scriptKey(entry.id, entry.version));
+    const script = known?.sha256 === entry.sha256 ? known : compileEntry(entry, rejected);
     if (script) scripts.set(scriptKey(entry.id, entry.version), script);
   }
   const campaigns = new Map(
@@ -65,17 +63,25 @@ export function scriptKey(id: string, version: number): string {
   return `${id}@${version}`;
 }
 
-function compileEntry(
-  entry: BundleScript,
-  execAllow: readonly string[] | undefined,
-  rejected: Rejection[],
-): PlayableScript | undefined {
-  const result = compile(entry.document, { exec_allow: execAllow });
+function compileEntry(entry: BundleScript, rejected: Rejection[]): PlayableScript | undefined {
+  const result = compile(entry.document, { exec_allow: applicationsOf(entry.document) });
   if (result.ok) return { id: entry.id, version: entry.version, sha256: entry.sha256, script: result.script };
   const [first] = result.errors;
   const message = first ? `${first.path}: ${first.message}` : 'cannot be compiled';
   rejected.push({ kind: 'script', id: entry.id, version: entry.version, code: first?.code ?? 'SCHEMA', message });
   return undefined;
+}
+
+/**
+ * The applications that a script names. Whether they are allowed was the master's to say when the version was published; a setting that has changed since is
+ * the step's outcome `unavailable`, and no reason to play nothing.
+ */
+function applicationsOf(document: BundleScript['document']): readonly string[] {
+  const steps = document['steps'];
+  const all: readonly unknown[] = typeof steps === 'object' && steps !== null ? Object.values(steps) : [];
+  return all.flatMap((step) =>
+    typeof step === 'object' && step !== null && 'application' in step ? [String(step.application)] : [],
+  );
 }
 
 function playableCampaign(

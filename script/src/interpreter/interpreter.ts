@@ -66,7 +66,8 @@ function leave(
     const reason = isGoto ? undefined : next.reason;
     return { stuck: `step "${run.step}": ${reason ?? `the outcome "${label}" leads nowhere`}` };
   }
-  const { max_steps } = run.script.limits;
+  // Nobody is there whose input could end it, and skipped steps take no time: what runs after a hangup is short.
+  const max_steps = run.hungUp ? Math.min(run.script.limits.max_steps, MOST_AFTER_HANGUP) : run.script.limits.max_steps;
   return run.sinceInput >= max_steps ? { stuck: `${max_steps} steps without input from the caller` } : { target };
 }
 
@@ -109,6 +110,9 @@ function stepOf(run: Run): CompiledStep {
   if (!step) throw new Error(`there is no step "${run.step}"`);
   return step;
 }
+
+/** Steps that may run once the caller is gone. */
+const MOST_AFTER_HANGUP = 100;
 
 /** Outcome of a step that needs somebody on the line when nobody is. */
 const SKIPPED = 'skipped';
@@ -179,11 +183,12 @@ function onLimit(run: Run, before: State, finished: StepRecord[]): Turn {
 function onHangup(run: Run, before: State, result: EffectResult | undefined, finished: StepRecord[]): Turn {
   const step = stepOf(run);
   run.detail = [...run.detail, withResult(before.pending, result, run.context)];
-  // A hangup that the script itself asked for, and a transfer that was done, end as they were meant to.
-  if (step.type === 'hangup' || (step.type === 'transfer' && result?.kind === 'done'))
-    return proceed(run, finished, () => resume(run, result ?? { kind: 'done' }));
+  // A hangup that the script itself asked for, and a transfer or return that was done, end as they were meant to.
+  const wasDone = result?.kind === 'done' && (step.type === 'transfer' || step.type === 'return');
+  if (step.type === 'hangup' || wasDone) return proceed(run, finished, () => resume(run, result ?? { kind: 'done' }));
   if (result && result.kind !== 'failed') keepInput(run, result);
   run.hungUp = true;
+  run.sinceInput = 0;
   finish(run, finished, 'hangup');
   const target = run.script.onHangup;
   return target === undefined

@@ -45,7 +45,16 @@ function fit(value: Json, type: Variable['type']): Json | undefined {
   if (type === 'string') return typeof value === 'string' ? value : scalarText(value);
   const isList = Array.isArray(value);
   const fits = type === 'list' ? isList : typeof value === 'object' && value !== null && !isList;
-  return fits ? jsonToState(value) : undefined;
+  return fits ? withinLimits(value) : undefined;
+}
+
+/** A list or map as the state keeps it; one that is too large is passed over like one of another type. */
+function withinLimits(value: Json): Json | undefined {
+  try {
+    return jsonToState(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function fitInt(value: Json): Json | undefined {

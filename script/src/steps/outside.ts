@@ -111,7 +111,7 @@ export const compileRecord: CompileStep<StepOf<'record'>> = (step, fields): Runn
 /** A recording's name below Asterisk's recordings: what a caller brought in must not lead elsewhere. */
 function fileName(text: string): string {
   const name = text.trim();
-  if (!/^[A-Za-z0-9_/][A-Za-z0-9_./-]{0,200}$/.test(name) || name.includes('..'))
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$/.test(name) || name.includes('..'))
     throw new ValueError(`"${name.slice(0, 80)}" is no file’s name`);
   return name;
 }
