@@ -1341,6 +1341,15 @@ describe('a variable', () => {
     expect(assigned('map', 'now')).toBe('error');
   });
 
+  it('is set beside others all at once: the order of names means nothing', () => {
+    const values = { a: "vars.b + '1'", b: "vars.a + '2'" };
+    const variables = { a: { type: 'string', default: 'a' }, b: { type: 'string', default: 'b' } };
+    for (const ordered of [values, { b: values.b, a: values.a }]) {
+      const script = scriptOf({ s: { type: 'set', values: ordered, next: 'w' }, w: wait('end'), end }, { variables });
+      expect(play(script).state['vars']).toEqual({ a: 'b1', b: 'a2' });
+    }
+  });
+
   it('takes what a gather, a recording and a webhook bring', () => {
     const script = scriptOf({
       g: { type: 'gather', max_digits: 4, save: 'pin', next: 'r', ...to('timeout', 'invalid') },

@@ -131,7 +131,9 @@ export const compileWebhook: CompileStep<StepOf<'webhook'>> = (step, fields): Ru
       if (result.kind !== 'response') return { outcome: 'error', reason: 'no answer' };
       run.bring('response', { status: result.status, headers: result.headers, body: boundedBody(result.body) }, false);
       if (result.status < 200 || result.status > 299) return { outcome: 'error', reason: `answered ${result.status}` };
-      for (const { name, evaluate } of saves) run.assign(name, evaluate(run.scope));
+      // All at once, as in a set.
+      const results = saves.map(({ name, evaluate }) => ({ name, value: evaluate(run.scope) }));
+      for (const { name, value } of results) run.assign(name, value);
       return { outcome: 'ok' };
     },
   };
