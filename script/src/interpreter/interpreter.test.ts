@@ -14,7 +14,7 @@ import {
   start,
   type Turn,
 } from '../index.ts';
-import { fraction } from '../steps/deciding.ts';
+import { fraction } from '../steps/index.ts';
 
 const facts: CallContext['facts'] = {
   id: '0192c3a0-0000-7000-8000-000000000001',

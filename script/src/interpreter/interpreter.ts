@@ -1,8 +1,17 @@
-import type { CompiledScript, CompiledStep } from '../compile/compile.ts';
-import { renewWork } from '../expression/work.ts';
+import type { CompiledScript, CompiledStep } from '../compile/index.ts';
+import { renewWork } from '../expression/index.ts';
+import type {
+  CallContext,
+  CallEnd,
+  CallEvent,
+  CallState,
+  Effect,
+  EffectResult,
+  StepRecord,
+  Turn,
+} from '../protocol.ts';
 import type { Next } from '../steps/index.ts';
 import { askedFor, withoutSecrets, withResult } from './detail.ts';
-import type { CallContext, CallEnd, CallEvent, CallState, Effect, EffectResult, StepRecord, Turn } from './protocol.ts';
 import { Run } from './run.ts';
 import type { State } from './state.ts';
 import { initialVariables } from './variables.ts';

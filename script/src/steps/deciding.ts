@@ -1,5 +1,5 @@
-import { ValueError } from '../expression/values.ts';
-import type { StepOf } from '../schema/document.ts';
+import { ValueError } from '../expression/index.ts';
+import type { StepOf } from '../schema/index.ts';
 import { compileChannelVariables } from './channel-variables.ts';
 import type { CompileStep, RunnableStep } from './definition.ts';
 

@@ -1,6 +1,6 @@
 import type { Json } from '@voiceoi/contracts';
-import { VALUE_LIMITS, ValueError } from '../expression/values.ts';
-import type { StepOf } from '../schema/document.ts';
+import { VALUE_LIMITS, ValueError } from '../expression/index.ts';
+import type { StepOf } from '../schema/index.ts';
 import type { CompileStep, FieldCompiler, RunnableStep, StepRun } from './definition.ts';
 
 /** Applications that `exec` may run unless the organization says otherwise. */

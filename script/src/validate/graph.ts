@@ -1,4 +1,4 @@
-import type { ScriptDocument, Step } from '../schema/document.ts';
+import type { ScriptDocument, Step } from '../schema/index.ts';
 import type { Issues } from './issue.ts';
 import { edgesOf, outcomesOf, traitsOf } from './wiring.ts';
 

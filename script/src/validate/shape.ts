@@ -1,9 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { closest } from '../closest.ts';
-import { Frame, type ScriptDocument } from '../schema/document.ts';
-import { LIMITS, STEP_NAME } from '../schema/fields.ts';
-import { STEP_TYPES } from '../schema/step-types.ts';
+import { Frame, LIMITS, type ScriptDocument, STEP_NAME, STEP_TYPES } from '../schema/index.ts';
 import type { Issues } from './issue.ts';
 import { reportMisfit } from './misfit.ts';
 
