@@ -1,4 +1,4 @@
-import type { ScriptDocument } from './schema/document.ts';
+import type { ScriptDocument } from './schema/index.ts';
 
 /**
  * The script of the first start: plays with the sounds of Asterisk's core English set alone, needs no network, and ends every

@@ -1,10 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
-import { type RunningBot, startBot } from '@voiceoi/bot';
+import { startBot } from '@voiceoi/bot';
 import {
-  checkDataDir,
-  checkPorts,
   createLogger,
   createMetrics,
   describeProblems,
@@ -13,8 +11,7 @@ import {
   problemsOf,
   readCommandLine,
   runUntilSignal,
-  type SettingsProblem,
-  settingsProblem,
+  sayAndEnd,
   startOpsServer,
   VERSION,
 } from '@voiceoi/kernel';
@@ -30,7 +27,15 @@ import {
 } from '@voiceoi/master';
 import { Pool } from 'pg';
 import { keepSecrets } from './generated-secrets.ts';
-import { botSettings, masterSettings, STANDALONE_VARIABLES, type StandaloneSettings } from './settings.ts';
+import {
+  botSettings,
+  checkStandalone,
+  inUse,
+  masterSettings,
+  STANDALONE_VARIABLES,
+  type StandaloneSettings,
+} from './settings.ts';
+import { untilReady } from './until-ready.ts';
 import { welcome } from './welcome.ts';
 
 const USAGE = `VoiceOI standalone ${VERSION}: master and one bot node in one process.
@@ -41,33 +46,14 @@ const commandLine = await readCommandLine({
   variables: STANDALONE_VARIABLES,
   argv: process.argv.slice(2),
   env: process.env,
-  check,
+  check: checkStandalone,
 });
 if (commandLine.kind === 'run') await run(commandLine.values).catch(refuse);
-else {
-  if (commandLine.stdout) console.log(commandLine.stdout);
-  if (commandLine.stderr) console.error(commandLine.stderr);
-  process.exitCode = commandLine.code;
-}
-
-async function check(settings: Partial<StandaloneSettings>): Promise<readonly SettingsProblem[]> {
-  const ports = (['PORT', 'AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const).map((name) => ({
-    name,
-    host: settings.HOST,
-    port: settings[name],
-  }));
-  return [...(await checkPorts(ports)), ...(await checkDataDir(settings.DATA_DIR))];
-}
+else sayAndEnd(commandLine);
 
 async function run(settings: StandaloneSettings): Promise<void> {
   const lock = await lockFolder(settings.DATA_DIR);
-  if (!lock)
-    return refuse(undefined, [
-      settingsProblem(
-        'DATA_DIR',
-        `is ${settings.DATA_DIR}, which another VoiceOI uses: stop it, or choose another folder`,
-      ),
-    ]);
+  if (!lock) return refuse(undefined, [inUse(settings.DATA_DIR)]);
   const log = createLogger({ level: settings.LOG_LEVEL, mode: 'standalone' });
   const metrics = createMetrics({ mode: 'standalone', version: VERSION });
   const secrets = await keepSecrets(settings.DATA_DIR);
@@ -102,12 +88,6 @@ async function run(settings: StandaloneSettings): Promise<void> {
       await lock.release();
     },
   });
-}
-
-/** The first call that somebody places finds the node ready: its configuration comes from this process's own master. */
-async function untilReady(bot: RunningBot): Promise<void> {
-  for (let tries = 0; tries < 200 && !bot.ready().ready; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
 async function openDatabase(settings: StandaloneSettings): Promise<Database> {

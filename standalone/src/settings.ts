@@ -1,5 +1,14 @@
 import { BOT_VARIABLES, type BotSettings } from '@voiceoi/bot';
-import { port, secret, text, type Values } from '@voiceoi/kernel';
+import {
+  checkDataDir,
+  checkPorts,
+  port,
+  type SettingsProblem,
+  secret,
+  settingsProblem,
+  text,
+  type Values,
+} from '@voiceoi/kernel';
 import { DATABASE_VARIABLES, MASTER_VARIABLES, type ServiceSettings } from '@voiceoi/master';
 import type { GeneratedSecrets } from './generated-secrets.ts';
 
@@ -22,6 +31,18 @@ export const STANDALONE_VARIABLES = {
 
 /** What a standalone was told. */
 export type StandaloneSettings = Values<typeof STANDALONE_VARIABLES>;
+
+/** What only trying shows: ports and the data folder. */
+export async function checkStandalone(settings: Partial<StandaloneSettings>): Promise<readonly SettingsProblem[]> {
+  const names = ['PORT', 'AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const;
+  const ports = names.map((name) => ({ name, host: settings.HOST, port: settings[name] }));
+  return [...(await checkPorts(ports)), ...(await checkDataDir(settings.DATA_DIR))];
+}
+
+/** The folder belongs to another process. */
+export function inUse(folder: string): SettingsProblem {
+  return settingsProblem('DATA_DIR', `is ${folder}, which another VoiceOI uses: stop it, or choose another folder`);
+}
 
 export function masterSettings(settings: StandaloneSettings, secrets: GeneratedSecrets): ServiceSettings {
   return {

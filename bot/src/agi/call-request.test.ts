@@ -38,8 +38,44 @@ describe('who is called', () => {
     });
   });
 
-  test('the same in a query string', () => {
-    expect(call(recorded('22/agi-1001'))).toMatchObject({ org_id: 'abc', campaign_id: '123', args: {} });
+  const vicidial = { caller: { number: '3125550100', name: 'V1122101500000012345' }, lead: { id: '12345' } };
+  test.each(
+    ['16', '22'].flatMap((version) =>
+      (
+        [
+          ['agi-1001', 'a query string', { ...vicidial, org_id: 'abc', campaign_id: '123', args: {} }],
+          ['agi-1010', 'odd arguments, of which only one names something', { ...vicidial, args: { a: 'b=c' } }],
+          [
+            'agi-1011',
+            'UTF-8',
+            {
+              caller: { number: '+15551230000', name: 'Zoë "Ω" 日本 <x>' },
+              args: { naïve: '日本', emoji: '😀' },
+              lead: {},
+            },
+          ],
+          [
+            'agi-1012',
+            'an argument that Asterisk cut near 4 kB, and the one behind it',
+            { ...vicidial, args: { long: '0123456789abcdef'.repeat(256).slice(0, 4095), after: '1' } },
+          ],
+          ['agi-1014', 'thirty words that name nothing', { ...vicidial, args: {} }],
+          ['agi-1020', 'an address found through SRV', { ...vicidial, args: { x: '1' } }],
+          ['noscript-1003', 'an address without a path', { ...vicidial, args: {} }],
+        ] as const
+      ).map(([name, what, expected]) => [`${version}/${name}`, what, expected] as const),
+    ),
+  )('%s: %s', (name, _what, expected) => {
+    const { org_id, campaign_id, args, lead, caller, extension, unique_id } = call(recorded(name));
+    expect({
+      ...(org_id !== undefined && { org_id }),
+      ...(campaign_id !== undefined && { campaign_id }),
+      args: { ...args },
+      lead: { ...lead },
+      caller,
+    }).toEqual(expected);
+    expect(extension).toBe(name.slice(-4));
+    expect(unique_id).toMatch(/^\d+\.\d+$/);
   });
 
   test.each(['noscript-1003', 'noscript-1015', 'agi-1002', 'agi-1020'])('%s has a path that is ours', (name) => {
@@ -47,7 +83,8 @@ describe('who is called', () => {
   });
 
   test('another path is refused', () => {
-    expect(recorded('16/agi-1017')).toEqual({ refused: 'path "a b/agi" is not /agi' });
+    for (const version of ['16', '22'])
+      expect(recorded(`${version}/agi-1017`)).toEqual({ refused: 'path "a b/agi" is not /agi' });
     for (const script of ['other', 'agi/x', 'AGI', '..', 'agi2', 'x?campaign_id=1'])
       expect(request({ network_script: script })).toHaveProperty('refused');
   });

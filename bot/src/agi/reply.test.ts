@@ -183,6 +183,25 @@ describe('what is no answer', () => {
     expect(read(false, text, '200 result=0\n')).toEqual([{ code: 200, result: '0' }]);
   });
 
+  test.each(['520-x\n', '520-x\nmore\n', '200 result=1 (x\n'])(
+    '%j that nobody asked for does not swallow the next answer',
+    (text) => {
+      const reader = new ReplyReader();
+      reader.begin(true);
+      expect(heard(reader.read(Buffer.from('200 result=0\n')))).toHaveLength(1);
+      reader.read(Buffer.from(text));
+      reader.begin(false);
+      expect(heard(reader.read(Buffer.from('200 result=0\n')))).toEqual([{ code: 200, result: '0' }]);
+    },
+  );
+
+  test('HANGUP behind a value that nobody asked for is heard', () => {
+    const reader = new ReplyReader();
+    reader.begin(true);
+    reader.read(Buffer.from('200 result=1 (x)\n'));
+    expect(heard(reader.read(Buffer.from('200 result=1 (y\nHANGUP\n')))).toContain('hangup');
+  });
+
   test('a line without an end is given up after 64 kB', () => {
     const reader = new ReplyReader();
     const chunk = Buffer.alloc(16 * 1024, 'x');

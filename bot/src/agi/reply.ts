@@ -48,9 +48,11 @@ export class ReplyReader {
   /** `520 ` while inside a usage text that such a line will end. */
   #blockEnd: string | undefined;
 
-  /** A command goes out. `expectsValue`: it asks for a variable. */
+  /** A command goes out. `expectsValue`: it asks for a variable. What began before and has no end is not its answer. */
   begin(expectsValue: boolean): void {
     this.#expectsValue = expectsValue;
+    this.#value = undefined;
+    this.#blockEnd = undefined;
     this.#bytes = this.#partial.length;
   }
 
@@ -84,19 +86,17 @@ export class ReplyReader {
 
   #begins(line: string, events: ReplyEvent[]): void {
     const usual = USUAL.get(line);
-    if (usual) {
-      events.push(usual);
-      return;
-    }
+    if (usual) return this.#answer(usual, events);
     const [, code = '', separator] = /^(\d{3})([ -])/.exec(line) ?? [];
     if (separator === '-') this.#blockEnd = `${code} `;
-    else if (separator === ' ' && code !== '100') events.push({ kind: 'reply', reply: parseLine(line, Number(code)) });
+    else if (separator === ' ' && code !== '100')
+      this.#answer({ kind: 'reply', reply: parseLine(line, Number(code)) }, events);
   }
 
   #endOfBlock(line: string, end: string, events: ReplyEvent[]): void {
     if (!line.startsWith(end)) return;
     this.#blockEnd = undefined;
-    events.push({ kind: 'reply', reply: { code: Number(end), result: '' } });
+    this.#answer({ kind: 'reply', reply: { code: Number(end), result: '' } }, events);
   }
 
   #endOfValue(lines: readonly string[], events: ReplyEvent[]): void {
@@ -107,8 +107,14 @@ export class ReplyReader {
       .slice(0, last + 1)
       .join('\n')
       .slice(VALUE_START.length, -1);
-    events.push({ kind: 'reply', reply: { code: 200, result: '1', value } });
+    this.#answer({ kind: 'reply', reply: { code: 200, result: '1', value } }, events);
     for (let hangups = lines.length - last - 1; hangups > 0; hangups--) events.push(HANGUP);
+  }
+
+  /** A command has one value: what looks like another must not hide the HANGUP behind it. */
+  #answer(event: ReplyEvent, events: ReplyEvent[]): void {
+    this.#expectsValue = false;
+    events.push(event);
   }
 }
 

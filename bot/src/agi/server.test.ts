@@ -2,14 +2,21 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { createLogger, createMetrics, type Metrics } from '@voiceoi/kernel';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Loopback, startLoopback } from '../../../test/services/agi-peer.ts';
 import { readRecording } from '../../../test/services/agi-recordings.ts';
 import type { CallChannel, CallDesk, IncomingCall } from '../calls/index.ts';
 import { type AgiServer, type AgiServerOptions, startAgiServer } from './server.ts';
+import { AgiSession } from './session.ts';
 
 const ENVIRONMENT = Buffer.concat(readRecording('22/agi-1000').environment);
 const servers: AgiServer[] = [];
+let loopback: Loopback;
 
+beforeAll(async () => {
+  loopback = await startLoopback();
+});
+afterAll(() => loopback.close());
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
@@ -48,7 +55,8 @@ async function client(
 ): Promise<{
   readonly socket: Socket;
   readonly lines: readonly string[];
-  readonly ended: Promise<unknown>;
+  /** Resolves once the connection is closed; to false when a reset or another error closed it. */
+  readonly ended: Promise<boolean>;
 }> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   const lines: string[] = [];
@@ -64,7 +72,14 @@ async function client(
     }
   });
   await once(socket, 'connect');
-  return { socket, lines, ended: once(socket, 'close') };
+  const ended = new Promise<boolean>((resolve) => {
+    let hasEnd = false;
+    socket.on('end', () => {
+      hasEnd = true;
+    });
+    socket.on('close', (hadError) => resolve(hasEnd && !hadError));
+  });
+  return { socket, lines, ended };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -213,7 +228,7 @@ describe('a call that is not taken', () => {
     const { server } = await start(refusing);
     const { socket, lines, ended } = await client(server.port);
     socket.write(ENVIRONMENT);
-    await ended;
+    expect(await ended).toBe(true);
     expect(lines).toEqual(['failure no capacity?left']);
     await until(() => server.connections() === 0);
   });
@@ -222,7 +237,7 @@ describe('a call that is not taken', () => {
     const { server } = await start(refusing);
     const { socket, lines, ended } = await client(server.port);
     socket.write(Buffer.concat([ENVIRONMENT, Buffer.alloc(200_000, 'x')]));
-    await ended;
+    expect(await ended).toBe(true);
     expect(lines).toEqual(['failure no capacity?left']);
   });
 
@@ -235,8 +250,9 @@ describe('a call that is not taken', () => {
     const { server, metrics } = await start(taking(() => Promise.reject(new Error('never'))));
     const { socket, lines, ended } = await client(server.port);
     socket.write(text);
-    await ended;
+    expect(await ended).toBe(true);
     expect(lines).toEqual([expect.stringMatching(/^failure /)]);
+    await until(() => server.connections() === 0);
     expect(await counted(metrics, 'voiceoi_calls_refused_total')).toBe(1);
   });
 
@@ -256,9 +272,11 @@ describe('a call that is not taken', () => {
 
   test('an address that is not allowed is told, and counted', async () => {
     const { server, metrics } = await start(refusing, { allowedCidrs: ['10.0.0.0/8'] });
-    const { lines, ended } = await client(server.port);
-    await ended;
+    const { socket, lines, ended } = await client(server.port);
+    socket.write(ENVIRONMENT);
+    expect(await ended).toBe(true);
     expect(lines).toEqual(['failure this address is not allowed']);
+    await until(() => server.connections() === 0);
     expect(await counted(metrics, 'voiceoi_agi_connections_rejected_total')).toBe(1);
   });
 
@@ -268,6 +286,57 @@ describe('a call that is not taken', () => {
     socket.write(ENVIRONMENT);
     await ended;
     expect(lines).toEqual(['failure no capacity?left']);
+  });
+});
+
+describe('a call that goes wrong', () => {
+  test.each(['end', 'resetAndDestroy'] as const)(
+    'in the middle of a command (%s) is told so, and is gone',
+    async (end) => {
+      const results: unknown[] = [];
+      const { server, logged } = await start(
+        taking(async (channel) => {
+          results.push(await channel.perform({ kind: 'wait', ms: 3_600_000 }));
+          await channel.gone;
+          await channel.setVariables([{ name: 'VOICEOI_OUTCOME', value: 'caller_hangup' }]);
+          results.push(channel.hungUp, await channel.perform({ kind: 'answer' }));
+          channel.close();
+        }),
+      );
+      const { socket, lines } = await client(server.port);
+      socket.write(ENVIRONMENT);
+      await until(() => lines.length === 1);
+      socket[end]();
+      await until(() => results.length === 3 && server.connections() === 0);
+      expect(results).toMatchObject([{ kind: 'failed' }, true, { kind: 'failed' }]);
+      expect(logged).toEqual([]);
+    },
+  );
+
+  test('that forgets to close is closed', async () => {
+    const { server } = await start(taking(() => Promise.resolve()));
+    const { socket, ended } = await client(server.port);
+    socket.write(ENVIRONMENT);
+    expect(await ended).toBe(true);
+    await until(() => server.connections() === 0);
+  });
+
+  test.each([
+    [
+      'at once',
+      () => {
+        throw new Error('broken');
+      },
+    ],
+    ['later', () => Promise.reject(new Error('broken'))],
+  ])('because its run fails %s is given back, and no other call notices', async (_when, run) => {
+    const { server, logged } = await start(taking(run));
+    const { socket, lines, ended } = await client(server.port);
+    socket.write(ENVIRONMENT);
+    expect(await ended).toBe(true);
+    expect(lines).toEqual([]);
+    expect(logged.join('')).toContain('broken');
+    await until(() => server.connections() === 0);
   });
 });
 
@@ -300,6 +369,32 @@ describe('a connection without a call', () => {
     socket.write(ENVIRONMENT.subarray(0, 100));
     await ended;
     expect(lines).toEqual(['failure the environment did not come to its end']);
+  });
+
+  test('an environment has all of its time although an empty line in it looked like its end', async () => {
+    const { accepted, asterisk } = await loopback.pair();
+    const offered: string[] = [];
+    const desk: CallDesk = {
+      admit: (call) => {
+        offered.push(call.campaign_id ?? '');
+        return { kind: 'refused', reason: 'no_script', detail: 'heard' };
+      },
+    };
+    const log = createLogger({ level: 'silent', mode: 'test' });
+    const session = new AgiSession(accepted, { desk, log, environmentTimeoutMs: 5000, onBadRequest: () => {} });
+    const [before, behind] = [
+      'agi_network: yes\nagi_calleridname: Bob\n\n',
+      'agi_threadid: 1\nagi_arg_1: campaign_id=7\n\n',
+    ];
+    for (const text of [before, 'agi_co']) {
+      asterisk.write(text);
+      await once(accepted, 'data');
+    }
+    session.sweep(performance.now() + 1000);
+    asterisk.write(`ntext: rig\n${behind}`);
+    const [heard] = await once(asterisk, 'data');
+    expect(String(heard)).toBe('failure heard\n');
+    expect(offered).toEqual(['7']);
   });
 
   test('a client that sends no thread id gets its call all the same', async () => {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '@voiceoi/kernel';
-import type { Admission, CallDesk, IncomingCall } from '../calls/index.ts';
+import type { Admission, CallChannel, CallDesk, IncomingCall } from '../calls/index.ts';
 import { readCallRequest } from './call-request.ts';
 import { AgiChannel } from './channel.ts';
 import { AgiConnection } from './connection.ts';
@@ -23,6 +23,8 @@ export class AgiSession {
   readonly #connection: AgiConnection;
   readonly #options: SessionOptions;
   readonly #acceptedAt: number;
+  /** `performance.now()` by which the environment is to be there. */
+  readonly #environmentBy: number;
   #reader: EnvironmentReader | undefined = new EnvironmentReader();
   #perhaps: AgiEnvironment | undefined;
   #hasSaidAnything = false;
@@ -32,7 +34,8 @@ export class AgiSession {
     this.#options = options;
     this.#acceptedAt = now;
     this.#connection = new AgiConnection(socket, now);
-    this.#connection.deadline = now + options.environmentTimeoutMs;
+    this.#environmentBy = now + options.environmentTimeoutMs;
+    this.#connection.deadline = this.#environmentBy;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
   }
 
@@ -71,12 +74,11 @@ export class AgiSession {
     this.#perhaps = undefined;
     switch (progress.kind) {
       case 'more':
-        // An empty line that was none of the end does not shorten the time for the rest.
-        this.#connection.deadline = this.#acceptedAt + this.#options.environmentTimeoutMs;
+        this.#connection.deadline = this.#environmentBy;
         return;
       case 'perhaps':
         this.#perhaps = progress.environment;
-        this.#connection.deadline = Math.min(this.#connection.deadline, performance.now() + PERHAPS_MS);
+        this.#connection.deadline = Math.min(this.#environmentBy, performance.now() + PERHAPS_MS);
         return;
       case 'complete':
         this.#begin(progress.environment);
@@ -97,10 +99,17 @@ export class AgiSession {
     if ('refused' in request) return this.#refuseEnvironment(request.refused);
     const admission = this.#admit(request.call);
     if (admission.kind === 'refused') return this.#refuse(admission.detail);
-    admission.run(new AgiChannel(this.#connection)).catch((error: unknown) => {
+    void this.#play(admission.run);
+  }
+
+  /** Whatever becomes of a call, its connection does not outlive it. */
+  async #play(run: (channel: CallChannel) => Promise<void>): Promise<void> {
+    try {
+      await run(new AgiChannel(this.#connection));
+    } catch (error) {
       this.#options.log.error({ err: error }, 'a call ended in an unexpected error');
-      this.#connection.end();
-    });
+    }
+    this.#connection.end();
   }
 
   #admit(call: IncomingCall): Admission {

@@ -337,6 +337,7 @@ describe('admission', () => {
       activeCalls: 0,
       maxCalls: 1,
       isTakingCalls: true,
+      nodeId: 'n1',
     };
     const versions = Array.from({ length: 4000 }, () => {
       const admitted = admit(incoming(), uuidv7(), view);

@@ -1,47 +1,78 @@
-import { BundleCampaign, type BundleContent, BundleScript, type ChangeItem, OrgSettings } from '@voiceoi/contracts';
-import { Compile } from 'typebox/compile';
+import type { ChangeItem } from '@voiceoi/contracts';
+import {
+  isNamed,
+  isNumbered,
+  isSecret,
+  scriptKey,
+  type WireCampaign,
+  type WireContent,
+  type WireScript,
+  type WireSecret,
+} from './wire.ts';
 
-const checkCampaign = Compile(BundleCampaign);
-const checkScript = Compile(BundleScript);
-const checkSettings = Compile(OrgSettings);
-
-interface Draft {
-  readonly campaigns: Map<string, BundleCampaign>;
-  readonly scripts: Map<string, BundleScript>;
-  settings: OrgSettings;
+/** A bundle's content with what stands beside it. */
+export interface Held {
+  readonly content: WireContent;
+  readonly secrets: readonly WireSecret[];
 }
 
-/** Content with a revision's items put and deleted; undefined when an item has another shape. Secrets stand outside of it. */
+interface Draft {
+  readonly campaigns: Map<string, WireCampaign>;
+  readonly scripts: Map<string, WireScript>;
+  readonly secrets: Map<string, WireSecret>;
+  settings: object;
+}
+
+/** What is held after a revision's items were put and deleted; undefined when an item has another shape or another name than it says. */
 export function applyItems(
-  content: BundleContent,
+  { content, secrets }: Held,
   revision: number,
   items: readonly ChangeItem[],
-): BundleContent | undefined {
+): Held | undefined {
   const draft: Draft = {
     campaigns: new Map(content.campaigns.map((campaign) => [campaign.id, campaign])),
-    scripts: new Map(content.scripts.map((script) => [`${script.id}@${script.version}`, script])),
+    scripts: new Map(content.scripts.map((script) => [scriptKey(script), script])),
+    secrets: new Map(secrets.map((secret) => [secret.name, secret])),
     settings: content.settings,
   };
   if (!items.every((item) => (item.op === 'delete' ? remove(draft, item) : put(draft, item)))) return undefined;
   return {
-    ...content,
-    revision,
-    settings: draft.settings,
-    campaigns: [...draft.campaigns.values()],
-    scripts: [...draft.scripts.values()],
+    content: {
+      ...content,
+      revision,
+      settings: draft.settings,
+      campaigns: [...draft.campaigns.values()],
+      scripts: [...draft.scripts.values()],
+    },
+    secrets: [...draft.secrets.values()],
   };
 }
 
 function remove(draft: Draft, { kind, id }: ChangeItem): boolean {
-  if (kind === 'campaign') draft.campaigns.delete(id);
-  if (kind === 'script') draft.scripts.delete(id);
+  if (kind === 'settings') return false;
+  const lists = { campaign: draft.campaigns, script: draft.scripts, secret: draft.secrets };
+  lists[kind].delete(id);
   return true;
 }
 
 function put(draft: Draft, { kind, id, object }: ChangeItem): boolean {
-  if (kind === 'campaign' && checkCampaign.Check(object)) draft.campaigns.set(id, object);
-  else if (kind === 'script' && checkScript.Check(object)) draft.scripts.set(id, object);
-  else if (kind === 'settings' && checkSettings.Check(object)) draft.settings = object;
-  else return kind === 'secret';
+  switch (kind) {
+    case 'campaign':
+      return isNamed(object) && object.id === id && keep(draft.campaigns, id, object);
+    case 'script':
+      return isNumbered(object) && scriptKey(object) === id && keep(draft.scripts, id, object);
+    case 'secret':
+      return isSecret(object) && object.name === id && keep(draft.secrets, id, object);
+    case 'settings':
+      if (object === undefined) return false;
+      draft.settings = object;
+      return true;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function keep<T>(into: Map<string, T>, id: string, object: T): true {
+  into.set(id, object);
   return true;
 }

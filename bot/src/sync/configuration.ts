@@ -1,5 +1,6 @@
 import type { Logger, Metrics, OrgKey } from '@voiceoi/kernel';
 import type { BundleStore } from './bundle-store.ts';
+import { RHYTHM, type Rhythm } from './follow.ts';
 import { masterClient } from './master-client.ts';
 import { type OrgSync, type OrgSyncStatus, startOrgSync } from './org-sync.ts';
 import type { PlayableOrg } from './playable.ts';
@@ -23,6 +24,8 @@ interface ConfigurationOptions {
   readonly bootstrap: unknown;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** How often the master is asked; as sync-protocol.md says unless given. */
+  readonly rhythm?: Rhythm;
 }
 
 /** Starts the sync of each organization; resolves once what the disk holds is playable. */
@@ -35,7 +38,7 @@ export async function startConfiguration(options: ConfigurationOptions): Promise
       store: options.store,
       bootstrap: bootstrapOf(options.bootstrap, key.orgId),
       log: options.log,
-      random: Math.random,
+      rhythm: options.rhythm ?? RHYTHM,
       onApply: (applied, source, propagationSeconds) => {
         measure.applied(applied, source, propagationSeconds);
         const { orgId: org, revision, rejected } = applied;

@@ -1,19 +1,24 @@
-import type { Bundle, BundleContent, Change } from '@voiceoi/contracts';
-import { Bundle as BundleSchema, Change as ChangeSchema } from '@voiceoi/contracts';
-import { bundleSha256 } from '@voiceoi/kernel';
-import { Compile } from 'typebox/compile';
-import { applyItems } from './apply-items.ts';
+import type { Change } from '@voiceoi/contracts';
+import { applyItems, type Held } from './apply-items.ts';
+import { contentSha256, hasDuplicates } from './content-hash.ts';
+import { contentOf, isBundle, isChange, isNewerFormat, type WireBundle } from './wire.ts';
 
 /** Where a configuration came from. */
 export type Source = 'disk' | 'bootstrap' | 'poll' | 'stream' | 'redis';
 
+/** An organization's configuration at one revision. */
+export interface Applied extends Held {
+  readonly sha256: string;
+  /** Where changes come from, as the bundle says. */
+  readonly bus: unknown;
+}
+
 /** What the node knows of one organization's configuration. Plain data; replaced, never changed. */
 export interface SyncState {
   readonly orgId: string;
-  readonly content: BundleContent | undefined;
-  readonly sha256: string | undefined;
+  readonly applied: Applied | undefined;
   /** The revision whose content did not have the promised sha256, and how often. */
-  readonly mismatch: { readonly revision: number; readonly times: number } | undefined;
+  readonly mismatch: { readonly epoch: string; readonly revision: number; readonly times: number } | undefined;
 }
 
 export type SyncEvent =
@@ -22,45 +27,45 @@ export type SyncEvent =
   /** The master says that what we have is current. */
   | { readonly kind: 'current'; readonly source: Source };
 
+export type ReportCode = 'SIGNATURE' | 'SCHEMA' | 'NEWER_FORMAT' | 'SHA256' | 'FOREIGN';
+
 export type SyncAction =
   /** The content has changed: make it playable, keep it, report it. */
-  | {
-      readonly kind: 'apply';
-      readonly content: BundleContent;
-      readonly sha256: string;
-      readonly source: Source;
-      readonly committedAt?: string;
-    }
+  | { readonly kind: 'apply'; readonly applied: Applied; readonly source: Source; readonly committedAt?: string }
   /** What we have was confirmed to be current. */
   | { readonly kind: 'confirm' }
-  | { readonly kind: 'fetch'; readonly what: 'since' | 'whole' }
+  /** Ask the master; `calm`: whoever sends nonsense must not make us ask as fast as they send. */
+  | { readonly kind: 'fetch'; readonly what: 'since' | 'whole'; readonly calm: boolean }
   /** Something that a person should know of. */
-  | {
-      readonly kind: 'report';
-      readonly code: 'SIGNATURE' | 'SCHEMA' | 'NEWER_FORMAT' | 'SHA256' | 'FOREIGN';
-      readonly message: string;
-    };
+  | { readonly kind: 'report'; readonly code: ReportCode; readonly message: string };
 
 export interface SyncStep {
   readonly state: SyncState;
   readonly actions: readonly SyncAction[];
 }
 
-/** Whether a change was signed by the organization's key. */
-export type Verify = (change: Change) => boolean;
-
-const checkBundle = Compile(BundleSchema);
-const checkChange = Compile(ChangeSchema);
+/** `unknown_key`: signed by a generation that this node does not hold, as while a key is being rotated. */
+export type Verdict = 'valid' | 'unknown_key' | 'forged';
+export type Verify = (change: Change) => Verdict;
 
 export function initialSyncState(orgId: string): SyncState {
-  return { orgId, content: undefined, sha256: undefined, mismatch: undefined };
+  return { orgId, applied: undefined, mismatch: undefined };
 }
 
 /** What follows from an event (sync-protocol.md, Node). Pure; any input whatever is answered. */
 export function syncStep(state: SyncState, event: SyncEvent, verify: Verify): SyncStep {
+  try {
+    return step(state, event, verify);
+  } catch {
+    // Nested so deeply that it can neither be hashed nor compared.
+    return outOfShape(state, event.kind, event.source);
+  }
+}
+
+function step(state: SyncState, event: SyncEvent, verify: Verify): SyncStep {
   switch (event.kind) {
     case 'current':
-      return { state, actions: state.content ? [{ kind: 'confirm' }] : [{ kind: 'fetch', what: 'whole' }] };
+      return stay(state, state.applied ? { kind: 'confirm' } : fetch('whole', true));
     case 'bundle':
       return onBundle(state, event.bundle, event.source);
     case 'change':
@@ -70,119 +75,98 @@ export function syncStep(state: SyncState, event: SyncEvent, verify: Verify): Sy
   }
 }
 
-const stay = (state: SyncState, ...actions: SyncAction[]): SyncStep => ({ state, actions });
-
 /** A whole bundle replaces what is there; within an epoch it never goes back. */
 function onBundle(state: SyncState, value: unknown, source: Source): SyncStep {
+  const { applied } = state;
+  if (applied && (source === 'disk' || source === 'bootstrap')) return stay(state);
   if (isNewerFormat(value))
-    return stay(state, {
-      kind: 'report',
-      code: 'NEWER_FORMAT',
-      message: 'the master sends a format that this version of the node does not know',
-    });
-  if (!checkBundle.Check(value))
-    return stay(state, { kind: 'report', code: 'SCHEMA', message: `a bundle from ${source} has another shape` });
-  const bundle: Bundle = value;
-  if (bundle.org_id !== state.orgId)
-    return stay(state, {
-      kind: 'report',
-      code: 'FOREIGN',
-      message: `a bundle of ${bundle.org_id} came to ${state.orgId}`,
-    });
-  const isSameEpoch = state.content?.epoch === bundle.epoch;
-  const applied = state.content?.revision ?? -1;
-  if (isSameEpoch && bundle.revision < applied) return stay(state);
-  if (isSameEpoch && bundle.revision === applied && bundle.sha256 === state.sha256)
-    return stay(state, { kind: 'confirm' });
-  const content = contentOf(bundle);
-  if (bundleSha256(content) !== bundle.sha256) return onMismatch(state, bundle.revision);
-  return take(state, content, bundle.sha256, source);
+    return stay(state, report('NEWER_FORMAT', `${source} has a format that this version of the node does not know`));
+  if (!isBundle(value)) return stay(state, report('SCHEMA', `a bundle from ${source} has another shape`));
+  if (value.org_id !== state.orgId)
+    return stay(state, report('FOREIGN', `a bundle of ${value.org_id} came to ${state.orgId}`));
+  const held = applied?.content.epoch === value.epoch ? applied : undefined;
+  if (held && value.revision < held.content.revision) return stay(state);
+  if (held && value.revision === held.content.revision && value.sha256 === held.sha256)
+    return stay({ ...state, applied: { ...held, ...beside(value) } }, { kind: 'confirm' });
+  const content = contentOf(value);
+  if (hasDuplicates(content) || contentSha256(content) !== value.sha256)
+    return onMismatch(state, value.epoch, value.revision);
+  return take(state, { content, sha256: value.sha256, ...beside(value) }, source);
+}
+
+/** What a bundle holds outside of its sha256. */
+function beside({ secrets = [], bus }: WireBundle): Pick<Applied, 'secrets' | 'bus'> {
+  return { secrets, bus };
 }
 
 function onChange(state: SyncState, value: unknown, source: Source, verify: Verify): SyncStep {
-  if (!checkChange.Check(value))
+  if (!isChange(value)) return outOfShape(state, 'change', source);
+  if (value.org_id !== state.orgId)
+    return stay(state, report('FOREIGN', `a change of ${value.org_id} came to ${state.orgId}`));
+  const { applied } = state;
+  if (!applied) return stay(state, fetch('whole', true));
+  if (value.epoch === applied.content.epoch && value.to <= applied.content.revision) return stay(state);
+  const verdict = verify(value);
+  if (verdict === 'forged')
     return stay(
       state,
-      { kind: 'report', code: 'SCHEMA', message: `a change from ${source} has another shape` },
-      fetchSince(state),
+      report('SIGNATURE', `a change from ${source} is not signed by this organization’s key`),
+      recover(source, true),
     );
-  const change: Change = value;
-  if (change.org_id !== state.orgId)
-    return stay(state, {
-      kind: 'report',
-      code: 'FOREIGN',
-      message: `a change of ${change.org_id} came to ${state.orgId}`,
-    });
-  const { content } = state;
-  if (!content) return stay(state, { kind: 'fetch', what: 'whole' });
-  if (change.epoch === content.epoch && change.to <= content.revision) return stay(state);
-  if (!verify(change))
-    return stay(
-      state,
-      {
-        kind: 'report',
-        code: 'SIGNATURE',
-        message: `a change from ${source} is not signed by this organization’s key`,
-      },
-      fetchSince(state),
-    );
-  if (change.epoch !== content.epoch) return stay(state, { kind: 'fetch', what: 'whole' });
-  if (change.from !== content.revision || !change.changes) return stay(state, fetchSince(state));
-  const next = applyItems(content, change.to, change.changes);
+  // Over HTTP the master has been asked with our own key, as for a bundle, which nobody signs; anyone may write to a bus.
+  if (verdict === 'unknown_key' && source === 'redis') return stay(state, recover(source));
+  if (value.epoch !== applied.content.epoch) return stay(state, fetch('whole'));
+  if (value.from !== applied.content.revision || !value.changes) return stay(state, recover(source));
+  return applyChange(state, applied, value, value.changes, source);
+}
+
+function applyChange(
+  state: SyncState,
+  applied: Applied,
+  change: Change,
+  items: NonNullable<Change['changes']>,
+  source: Source,
+): SyncStep {
+  const next = applyItems(applied, change.to, items);
   if (!next)
-    return stay(
-      state,
-      { kind: 'report', code: 'SCHEMA', message: `revision ${change.to} holds something of another shape` },
-      { kind: 'fetch', what: 'whole' },
-    );
-  if (bundleSha256(next) !== change.sha256) return onMismatch(state, change.to);
-  return take(state, next, change.sha256, source, change.committed_at);
+    return stay(state, report('SCHEMA', `revision ${change.to} holds something of another shape`), fetch('whole'));
+  if (contentSha256(next.content) !== change.sha256) return onMismatch(state, change.epoch, change.to);
+  return take(state, { ...next, sha256: change.sha256, bus: applied.bus }, source, change.committed_at);
 }
 
 /** Asks for the whole bundle once; a second time for the same revision the old one is kept until there is a newer one. */
-function onMismatch(state: SyncState, revision: number): SyncStep {
-  const times = state.mismatch?.revision === revision ? state.mismatch.times + 1 : 1;
-  const next = { ...state, mismatch: { revision, times } };
-  const report: SyncAction = {
-    kind: 'report',
-    code: 'SHA256',
-    message: `revision ${revision} does not have the content that was promised`,
-  };
-  return times >= 2 ? stay(next, report) : stay(next, report, { kind: 'fetch', what: 'whole' });
+function onMismatch(state: SyncState, epoch: string, revision: number): SyncStep {
+  const { mismatch } = state;
+  const isAgain = mismatch?.epoch === epoch && mismatch.revision === revision;
+  const times = isAgain ? mismatch.times + 1 : 1;
+  const next = { ...state, mismatch: { epoch, revision, times } };
+  if (times > 2) return stay(next);
+  const what = report('SHA256', `revision ${revision} does not have the content that was promised`);
+  return times === 2 ? stay(next, what) : stay(next, what, fetch('whole'));
 }
 
-function take(
-  state: SyncState,
-  content: BundleContent,
-  sha256: string,
-  source: Source,
-  committedAt?: string,
-): SyncStep {
-  const apply: SyncAction = {
-    kind: 'apply',
-    content,
-    sha256,
-    source,
-    ...(committedAt !== undefined && { committedAt }),
-  };
-  return { state: { ...state, content, sha256, mismatch: undefined }, actions: [apply] };
+function take(state: SyncState, applied: Applied, source: Source, committedAt?: string): SyncStep {
+  const apply: SyncAction = { kind: 'apply', applied, source, ...(committedAt !== undefined && { committedAt }) };
+  return { state: { ...state, applied, mismatch: undefined }, actions: [apply] };
 }
 
-function fetchSince(state: SyncState): SyncAction {
-  return { kind: 'fetch', what: state.content ? 'since' : 'whole' };
+function outOfShape(state: SyncState, what: string, source: Source): SyncStep {
+  return stay(state, report('SCHEMA', `a ${what} from ${source} has another shape`), recover(source, true));
 }
 
-function isNewerFormat(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'schema' in value &&
-    typeof value.schema === 'number' &&
-    value.schema > 1
-  );
+/** What was asked for since our revision and does not lead on from it is not asked for in the same way again. */
+function recover(source: Source, calm = false): SyncAction {
+  return fetch(source === 'poll' ? 'whole' : 'since', calm);
 }
 
-function contentOf(bundle: Bundle): BundleContent {
-  const { org_id, epoch, revision, settings, campaigns, scripts } = bundle;
-  return { org_id, epoch, revision, settings, campaigns, scripts };
+function stay(state: SyncState, ...actions: SyncAction[]): SyncStep {
+  return { state, actions };
+}
+
+function fetch(what: 'since' | 'whole', calm = false): SyncAction {
+  return { kind: 'fetch', what, calm };
+}
+
+function report(code: ReportCode, message: string): SyncAction {
+  return { kind: 'report', code, message };
 }

@@ -1,12 +1,14 @@
-import type { BundleStore, StoredBundle } from './bundle-store.ts';
+import { type BundleStore, isEmpty, type StoredBundle } from './bundle-store.ts';
 
 /** Bundles in memory: for a node without a disk, and for tests. Passes the same conformance suite as the disk. */
 export function memoryStore(): BundleStore {
-  const bundles = new Map<string, StoredBundle>();
+  const generations = new Map<string, readonly StoredBundle[]>();
   return {
-    load: async (orgId) => bundles.get(orgId),
+    load: async (orgId) => structuredClone(generations.get(orgId) ?? []),
     save: async (orgId, bundle) => {
-      bundles.set(orgId, structuredClone(bundle));
+      const [newest] = generations.get(orgId) ?? [];
+      if (newest && isEmpty(bundle)) return;
+      generations.set(orgId, [structuredClone(bundle), ...(newest ? [newest] : [])]);
     },
   };
 }

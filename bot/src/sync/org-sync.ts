@@ -1,9 +1,21 @@
-import type { BundleContent, Change } from '@voiceoi/contracts';
-import { backoff, type Logger, type OrgKey, verifyChange } from '@voiceoi/kernel';
-import type { BundleStore } from './bundle-store.ts';
-import { initialSyncState, type Source, type SyncAction, type SyncEvent, type SyncState, syncStep } from './machine.ts';
-import { type ConfigSource, MasterError } from './master-client.ts';
-import { makePlayable, type PlayableOrg } from './playable.ts';
+import type { Change } from '@voiceoi/contracts';
+import { type Logger, type OrgKey, verifyChange } from '@voiceoi/kernel';
+import type { BundleStore, StoredBundle } from './bundle-store.ts';
+import type { ConfigSource, MasterAnswer } from './config-source.ts';
+import { Fetcher } from './fetcher.ts';
+import { follow, type Rhythm } from './follow.ts';
+import {
+  type Applied,
+  initialSyncState,
+  type Source,
+  type SyncAction,
+  type SyncEvent,
+  type SyncState,
+  syncStep,
+  type Verdict,
+} from './machine.ts';
+import { fallbacksOf, makePlayable, type PlayableOrg, playableFallbacks } from './playable.ts';
+import { isBundle } from './wire.ts';
 
 /** What keeps one organization's configuration current. */
 export interface OrgSyncOptions {
@@ -13,7 +25,7 @@ export interface OrgSyncOptions {
   /** A bundle to begin with when nothing else is there. */
   readonly bootstrap: unknown;
   readonly log: Logger;
-  readonly random: () => number;
+  readonly rhythm: Rhythm;
   readonly onApply: (applied: PlayableOrg, source: Source, propagationSeconds: number | undefined) => void;
 }
 
@@ -35,13 +47,6 @@ export interface OrgSync {
   stop(): Promise<void>;
 }
 
-/** Looked at anew although the stream says nothing: anti-entropy. */
-const POLL_MS = 60_000;
-/** While there is no stream. */
-const POLL_WITHOUT_STREAM_MS = 15_000;
-/** Health after which waits between tries start over. */
-const HEALTHY_MS = 60_000;
-
 /** Starts from the disk, then the master, then the bootstrap bundle, and follows the master's stream; resolves once the disk was read. */
 export async function startOrgSync(options: OrgSyncOptions): Promise<OrgSync> {
   const sync = new RunningSync(options);
@@ -49,24 +54,30 @@ export async function startOrgSync(options: OrgSyncOptions): Promise<OrgSync> {
   return sync;
 }
 
+/** Carries out what the machine decides. Events are handled synchronously, so they take hold one after the other. */
 class RunningSync implements OrgSync {
   readonly #options: OrgSyncOptions;
   readonly #stopping = new AbortController();
+  readonly #fetcher: Fetcher;
   #state: SyncState;
   #playable: PlayableOrg | undefined;
   #source: Source | undefined;
   #confirmedAt: number | undefined;
   #problem: string | undefined;
-  #etag: string | undefined;
-  #streaming = false;
   #saving: Promise<void> = Promise.resolve();
-  #fetching: Promise<void> | undefined;
   #loops: Promise<unknown> = Promise.resolve();
-  #fetchNext: 'since' | 'whole' | undefined;
 
   constructor(options: OrgSyncOptions) {
     this.#options = options;
     this.#state = initialSyncState(options.key.orgId);
+    this.#fetcher = new Fetcher({
+      source: options.source,
+      signal: this.#stopping.signal,
+      held: () => this.#state.applied,
+      onAnswer: (answer) => this.#answered(answer),
+      onFailure: (error) => this.#failed(error),
+      calmMs: options.rhythm.calmMs,
+    });
   }
 
   readonly playable = (): PlayableOrg | undefined => this.#playable;
@@ -82,79 +93,97 @@ class RunningSync implements OrgSync {
   });
 
   async begin(): Promise<void> {
-    const { key, store } = this.#options;
-    const kept = await store.load(key.orgId);
-    if (kept !== undefined) this.#handle({ kind: 'bundle', bundle: kept, source: 'disk' });
-    this.#loops = Promise.all([this.#pollLoop(), this.#streamLoop()]);
+    const { key, store, source, rhythm } = this.#options;
+    for (const kept of await store.load(key.orgId)) this.#handle({ kind: 'bundle', bundle: kept, source: 'disk' });
+    this.#loops = follow({
+      source,
+      rhythm,
+      signal: this.#stopping.signal,
+      position: () => this.#position(),
+      look: (asked) => this.#fetcher.fetch(asked),
+      isHealthy: () => this.#problem === undefined,
+      onEvent: (event, value) => this.#onStreamEvent(event, value),
+    });
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loops;
+    await this.#fetcher.idle();
     await this.#saving;
   }
 
-  /** One event through the machine, and what follows from it. Synchronous, so events take hold one after the other. */
-  #handle(event: SyncEvent): void {
-    const before = this.#state;
-    const { state, actions } = syncStep(before, event, (change: Change) => verifyChange(this.#options.key, change));
-    this.#state = state;
-    for (const action of actions) this.#act(action);
+  #position(): { readonly epoch: string; readonly revision: number } | undefined {
+    return this.#state.applied?.content;
   }
 
-  #act(action: SyncAction): void {
+  /** Never throws: an event that cannot be handled must not end what brings the next one. */
+  #handle(event: SyncEvent): void {
+    try {
+      const { state, actions } = syncStep(this.#state, event, (change) => this.#verify(change));
+      this.#state = state;
+      for (const action of actions) this.#act(action, event);
+    } catch (error) {
+      this.#options.log.error({ err: error, org: this.#options.key.orgId }, 'a configuration could not be handled');
+    }
+  }
+
+  #verify(change: Change): Verdict {
+    const { key } = this.#options;
+    if (change.kid !== String(key.generation)) return 'unknown_key';
+    return verifyChange(key, change) ? 'valid' : 'forged';
+  }
+
+  #act(action: SyncAction, event: SyncEvent): void {
     switch (action.kind) {
       case 'apply':
-        return this.#apply(action);
+        return this.#apply(action, event);
       case 'confirm':
-        this.#confirm();
-        return;
+        return this.#confirm();
       case 'fetch':
-        // What the master holds is wanted now, whatever it said before.
-        if (action.what === 'whole') this.#etag = undefined;
-        void this.#fetch(action.what);
-        return;
+        return this.#fetcher.want(action.what, action.calm);
       case 'report':
-        this.#problem = action.message;
-        this.#options.log.warn({ org: this.#options.key.orgId, code: action.code }, action.message);
-        return;
+        return this.#report(action.code, action.message);
       default:
         action satisfies never;
     }
   }
 
-  #apply({ content, sha256, source, committedAt }: Extract<SyncAction, { kind: 'apply' }>): void {
-    this.#playable = makePlayable(content, sha256, this.#playable);
+  #apply({ applied, source, committedAt }: Extract<SyncAction, { kind: 'apply' }>, event: SyncEvent): void {
+    const before = this.#playable ?? playableFallbacks(fallbacksIn(event), applied.content.campaigns);
+    this.#playable = makePlayable(applied.content, applied.sha256, before);
     this.#source = source;
     this.#problem = undefined;
-    const fromMaster = source !== 'disk' && source !== 'bootstrap';
-    if (fromMaster) {
+    const isFromMaster = source !== 'disk' && source !== 'bootstrap';
+    if (isFromMaster) {
       this.#confirm();
-      this.#save(content, sha256);
+      this.#save(applied, this.#playable);
     }
-    const lag =
-      committedAt === undefined
-        ? undefined
-        : (Date.now() + this.#options.source.clockSkewMs() - Date.parse(committedAt)) / 1000;
-    this.#options.onApply(this.#playable, source, lag === undefined ? undefined : Math.max(0, lag));
+    this.#options.onApply(this.#playable, source, committedAt === undefined ? undefined : this.#lag(committedAt));
+  }
+
+  #lag(committedAt: string): number {
+    const masterNow = Date.now() + this.#options.source.clockSkewMs();
+    return Math.max(0, (masterNow - Date.parse(committedAt)) / 1000);
   }
 
   #confirm(): void {
     this.#confirmedAt = performance.now();
+    this.#problem = undefined;
+  }
+
+  #report(code: string, message: string): void {
+    const isNews = this.#problem !== message;
+    this.#problem = message;
+    if (isNews) this.#options.log.warn({ org: this.#options.key.orgId, code }, message);
   }
 
   /** Writes one after the other; only the newest of those that wait is worth writing. */
-  #save(content: BundleContent, sha256: string): void {
-    const bundle = {
-      schema: 1,
-      ...content,
-      sha256,
-      generated_at: new Date().toISOString(),
-      secrets: [],
-      bus: { kind: 'stream' },
-    };
+  #save({ content, sha256, secrets, bus }: Applied, playable: PlayableOrg): void {
     this.#saving = this.#saving.then(async () => {
-      if (this.#state.content !== content) return;
+      if (this.#state.applied?.content !== content) return;
+      const fallbacks = fallbacksOf(playable, content);
+      const bundle: StoredBundle = { schema: 1, ...content, sha256, secrets, bus, fallbacks };
       await this.#options.store.save(content.org_id, bundle).catch((error: unknown) => {
         this.#options.log.error(
           { err: error, org: content.org_id },
@@ -164,99 +193,22 @@ class RunningSync implements OrgSync {
     });
   }
 
-  /** Asks the master; one question at a time, and what is asked for meanwhile right after. Never rejects. */
-  #fetch(what: 'since' | 'whole'): Promise<void> {
-    if (this.#fetching) {
-      this.#fetchNext = this.#fetchNext === 'whole' ? 'whole' : what;
-      return this.#fetching;
-    }
-    this.#fetching = this.#ask(what).then(() => {
-      this.#fetching = undefined;
-      const next = this.#fetchNext;
-      this.#fetchNext = undefined;
-      return next && !this.#stopping.signal.aborted ? this.#fetch(next) : undefined;
-    });
-    return this.#fetching;
+  #answered(answer: MasterAnswer): void {
+    if (answer.kind === 'current') return this.#handle({ kind: 'current', source: 'poll' });
+    if (answer.kind === 'bundle') return this.#handle({ kind: 'bundle', bundle: answer.bundle, source: 'poll' });
+    for (const change of answer.changes) this.#handle({ kind: 'change', change, source: 'poll' });
   }
 
-  async #ask(what: 'since' | 'whole'): Promise<void> {
-    const { source } = this.#options;
-    const { content } = this.#state;
-    try {
-      const answer =
-        what === 'since' && content
-          ? await source.fetchSince(content.epoch, content.revision)
-          : await source.fetchWhole(this.#etag);
-      this.#problem = undefined;
-      if (answer.kind === 'current') this.#handle({ kind: 'current', source: 'poll' });
-      else if (answer.kind === 'changes')
-        for (const change of answer.changes) this.#handle({ kind: 'change', change, source: 'poll' });
-      else this.#takeBundle(answer.bundle, answer.etag);
-    } catch (error) {
-      this.#etag = undefined;
-      this.#failed(error);
-    }
-  }
-
-  #takeBundle(bundle: unknown, etag: string | undefined): void {
-    const before = this.#state;
-    this.#handle({ kind: 'bundle', bundle, source: 'poll' });
-    // The ETag counts only for a bundle that was taken: else the next answer would be 304 for ever.
-    const isCurrent = this.#state !== before || this.#state.content !== undefined;
-    this.#etag = isCurrent && this.#state.mismatch === undefined ? etag : undefined;
-  }
-
-  #failed(error: unknown): void {
+  #failed(message: string): void {
     const { log, key, bootstrap } = this.#options;
-    const message = error instanceof MasterError ? error.message : String(error);
-    if (this.#problem !== message)
-      log.warn(
-        { org: key.orgId, playing: this.#playable?.revision ?? null },
-        `${message}: going on with what is there`,
-      );
-    this.#problem = message;
-    if (!this.#state.content && bootstrap !== undefined)
+    const playing = this.#playable?.revision ?? null;
+    if (this.#problem !== message) log.warn({ org: key.orgId, playing }, `${message}: going on with what is there`);
+    if (!this.#state.applied && bootstrap !== undefined)
       this.#handle({ kind: 'bundle', bundle: bootstrap, source: 'bootstrap' });
+    this.#problem = message;
   }
 
-  async #pollLoop(): Promise<void> {
-    const waits = backoff({ random: this.#options.random });
-    while (!this.#stopping.signal.aborted) {
-      await this.#fetch('whole');
-      const calm = (this.#streaming ? POLL_MS : POLL_WITHOUT_STREAM_MS) * (0.8 + this.#options.random() * 0.4);
-      const isHealthy = this.#problem === undefined;
-      if (isHealthy) waits.reset();
-      await sleepUnless(this.#stopping.signal, isHealthy ? calm : Math.min(calm, waits.next()));
-    }
-  }
-
-  async #streamLoop(): Promise<void> {
-    const waits = backoff({ random: this.#options.random });
-    while (!this.#stopping.signal.aborted) {
-      const openedAt = performance.now();
-      await this.#follow();
-      this.#streaming = false;
-      if (performance.now() - openedAt > HEALTHY_MS) waits.reset();
-      await sleepUnless(this.#stopping.signal, waits.next());
-    }
-  }
-
-  /** Follows the stream until it ends. Never rejects. */
-  async #follow(): Promise<void> {
-    const { content } = this.#state;
-    const since = content && { epoch: content.epoch, revision: content.revision };
-    try {
-      for await (const { event, data } of this.#options.source.stream(since, this.#stopping.signal)) {
-        this.#streaming = true;
-        this.#onStreamEvent(event, data);
-      }
-    } catch {
-      // The poll tells of a master that is away; a stream that ends by itself is no news.
-    }
-  }
-
-  #onStreamEvent(event: string, data: string): void {
-    const value = parseJson(data);
+  #onStreamEvent(event: string, value: unknown): void {
     if (event === 'ping') this.#onPing(value);
     if (event === 'change') this.#handle({ kind: 'change', change: value, source: 'stream' });
     if (event === 'full') this.#handle({ kind: 'bundle', bundle: value, source: 'stream' });
@@ -264,32 +216,20 @@ class RunningSync implements OrgSync {
 
   /** The master says at which revision it is: ours is confirmed, or something was missed. */
   #onPing(value: unknown): void {
-    const { content } = this.#state;
-    const says =
-      typeof value === 'object' && value !== null && 'revision' in value && 'epoch' in value ? value : undefined;
-    if (!content || !says) return;
-    if (says.epoch === content.epoch && says.revision === content.revision) this.#confirm();
-    else void this.#fetch('since');
+    const { epoch, revision } = isPosition(value) ? value : {};
+    const ours = this.#position();
+    if (!ours || epoch === undefined) return;
+    if (epoch === ours.epoch && revision === ours.revision) this.#confirm();
+    else this.#fetcher.want('since', true);
   }
 }
 
-function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
+function isPosition(value: unknown): value is { readonly epoch: unknown; readonly revision: unknown } {
+  return typeof value === 'object' && value !== null && 'epoch' in value && 'revision' in value;
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** What the disk kept beside a bundle; nothing from other sources. */
+function fallbacksIn(event: SyncEvent): unknown {
+  const isKept = event.kind === 'bundle' && event.source === 'disk' && isBundle(event.bundle);
+  return isKept && 'fallbacks' in event.bundle ? event.bundle.fallbacks : undefined;
 }

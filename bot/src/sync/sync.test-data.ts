@@ -45,31 +45,3 @@ export function testContent(revision: number, changes: Partial<BundleContent> = 
     ...changes,
   };
 }
-
-export function testBundle(content: BundleContent): Bundle {
-  return {
-    schema: 1,
-    ...content,
-    sha256: bundleSha256(content),
-    generated_at: '2026-11-24T00:00:00.000Z',
-    secrets: [],
-    bus: { kind: 'stream' },
-  };
-}
-
-/** The signed change that leads to `after`, by items that the test names. */
-export function testChange(after: BundleContent, changes: ChangeItem[], rest: Partial<Change> = {}): Change {
-  const { epoch, org_id, revision } = after;
-  const message = {
-    v: 1 as const,
-    epoch,
-    org_id,
-    from: revision - 1,
-    to: revision,
-    committed_at: '2026-11-24T00:00:00.000Z',
-    changes,
-    sha256: bundleSha256(after),
-    ...rest,
-  };
-  return signChange(testKey(), message);
-}

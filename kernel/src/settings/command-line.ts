@@ -41,3 +41,10 @@ export async function readCommandLine<V extends VariableSet>(options: Options<V>
 function refused(problems: readonly SettingsProblem[]): { kind: 'exit'; code: number; stderr: string } {
   return { kind: 'exit', code: EXIT_SETTINGS, stderr: describeProblems(problems) };
 }
+
+/** Says what a process has to say that is not going to run, and leaves its exit code. */
+export function sayAndEnd({ code, stdout, stderr }: Extract<CommandLine<unknown>, { kind: 'exit' }>): void {
+  if (stdout) console.log(stdout);
+  if (stderr) console.error(stderr);
+  process.exitCode = code;
+}

@@ -15,12 +15,3 @@ export function checkIfMatch(header: string | undefined, rowVersion: number): vo
     `If-Match is ${header}, and the document is at ${etagOf(rowVersion)}: read it anew`,
   );
 }
-
-/** Header of writes to a document with an ETag. */
-export const IF_MATCH = {
-  'if-match': {
-    type: 'string',
-    maxLength: 200,
-    description: 'ETag that the change was made for; 412 when the document has changed',
-  },
-} as const;

@@ -9,15 +9,24 @@ const MOST_TRIES = 5;
 export async function insertRecords(database: Database, records: readonly LogRecord[]): Promise<number> {
   if (records.length === 0) return 0;
   // In one order for all: two batches that share records wait for each other in turn instead of in a circle.
-  const sorted = [...records].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  const sorted = [...records].sort((a, b) => compare(onceBy(a), onceBy(b)));
   for (let tries = 1; ; tries++) {
     try {
       return await database.transaction((tx) => insertSorted(tx, sorted));
     } catch (error) {
-      // A circle is left where one call came with two ids, which the order of ids says nothing about.
+      // A circle is left where one id came with two calls, which no node sends.
       if (tries >= MOST_TRIES || !hasSqlState(error, DEADLOCK)) throw error;
     }
   }
+}
+
+/** What a record is stored once by; one call may come under two ids, from before and after a node was killed. */
+function onceBy(record: LogRecord): string {
+  return record.type === 'call' ? record.call_id : record.id;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 async function insertSorted(tx: Queryable, records: readonly LogRecord[]): Promise<number> {

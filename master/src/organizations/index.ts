@@ -1,2 +1,2 @@
 export { organizationRoutes } from './routes.ts';
-export { getOrganization, insertOrganization } from './store.ts';
+export { insertOrganization } from './store.ts';

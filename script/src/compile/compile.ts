@@ -1,12 +1,20 @@
-import { compileExpression, type Evaluate } from '../expression/expression.ts';
-import type { KnownNames } from '../expression/names.ts';
-import { compileTemplate, type Print } from '../expression/template.ts';
-import type { ScriptDocument, Step, Variable } from '../schema/document.ts';
+import type { KnownNames } from '../expression/index.ts';
+import { compileExpression, compileTemplate, type Evaluate, type Print } from '../expression/index.ts';
+import type { ScriptDocument, Step, Variable } from '../schema/index.ts';
 import { compileStep, DEFAULT_EXEC_ALLOW, type FieldCompiler, type RunnableStep } from '../steps/index.ts';
-import { checkGraph } from '../validate/graph.ts';
-import { type ERROR_CODES, type Issue, Issues, type Validation, type WARNING_CODES } from '../validate/issue.ts';
-import { checkShape } from '../validate/shape.ts';
-import { checkWiring, outcomesOf, traitsOf, wiringOf } from '../validate/wiring.ts';
+import {
+  checkGraph,
+  checkShape,
+  checkWiring,
+  type ERROR_CODES,
+  type Issue,
+  Issues,
+  outcomesOf,
+  traitsOf,
+  type Validation,
+  type WARNING_CODES,
+  wiringOf,
+} from '../validate/index.ts';
 
 /** What a document is checked against beside the language. */
 export interface CompileOptions {

@@ -17,7 +17,7 @@ const EXPRESSION_LIMITS = {
 export const BOUNDED_MATCHES = 'matchesWithinBounds';
 
 function environment(): Environment {
-  return new Environment({
+  const made = new Environment({
     unlistedVariablesAreDyn: false,
     homogeneousAggregateLiterals: false,
     limits: EXPRESSION_LIMITS,
@@ -32,6 +32,22 @@ function environment(): Environment {
     .registerFunction('int(google.protobuf.Timestamp): int', (value: Date) =>
       BigInt(Math.floor(value.getTime() / 1000)),
     );
+  registerMixedArithmetic(made);
+  return made;
+}
+
+/** A number out of JSON is an int when it is whole: a price times 1.2 must not fail on the day when the price is. */
+function registerMixedArithmetic(made: Environment): void {
+  const operations: { readonly [operator: string]: (left: number, right: number) => number } = {
+    '+': (left, right) => left + right,
+    '-': (left, right) => left - right,
+    '*': (left, right) => left * right,
+    '/': (left, right) => left / right,
+  };
+  for (const [operator, apply] of Object.entries(operations)) {
+    made.registerOperator(`int ${operator} double: double`, (l: bigint, r: number) => apply(Number(l), r));
+    made.registerOperator(`double ${operator} int: double`, (l: number, r: bigint) => apply(l, Number(r)));
+  }
 }
 
 /** Where most expressions are understood, and where those of webhooks are. */

@@ -4,6 +4,7 @@ import { compileExpression, type Scope } from './expression.ts';
 import { inspectPattern } from './patterns.ts';
 import { compileTemplate } from './template.ts';
 import { fromState, jsonToState, printValue, toPlainJson, toState, VALUE_LIMITS, ValueError } from './values.ts';
+import { renewWork } from './work.ts';
 
 const known = { vars: new Set(['a', 'b', 'text', 'items', 'deep']), secretsAllowed: false };
 const withSecrets = { ...known, secretsAllowed: true };
@@ -22,12 +23,14 @@ function scope(vars: object = {}): Scope {
 function evaluate(text: string, vars: object = {}): unknown {
   const compiled = compileExpression(text, known);
   if ('problems' in compiled) throw new Error(compiled.problems.map(({ message }) => message).join('; '));
+  renewWork();
   return compiled.evaluate(scope(vars));
 }
 
 function print(text: string, vars: object = {}): string {
   const compiled = compileTemplate(text, known);
   if ('problems' in compiled) throw new Error(compiled.problems.map(({ message }) => message).join('; '));
+  renewWork();
   return compiled.print(scope(vars));
 }
 
@@ -214,6 +217,9 @@ describe('an expression', () => {
     ['int(now)', 1767323045n],
     ['string(now)', '2026-01-02T03:04:05.678Z'],
     ['[1].map(x, x + 1).exists(y, y == 2)', true],
+    ['10 * 1.5 + 1', 16],
+    ['1.5 - 1 == 0.5 && 3 / 2.0 == 1.5', true],
+    ['size(vars.a) * 0.5', 3],
   ])('%s', (text, value) => expect(evaluate(text, { a: 'silver', b: '70' })).toEqual(value));
 
   it.each([
@@ -268,6 +274,32 @@ describe('an expression', () => {
         expect(performance.now() - began).toBeLessThan(2000);
       },
     );
+
+    it.each([
+      ['a pattern for each of many items', "vars.items.all(x, !vars.text.matches('^.*.*.*b$'))"],
+      ['a look through a list for each of its items', 'vars.items.all(x, !((x + 100000) in vars.items))'],
+      ['a comparison of lists for each item', 'vars.items.all(x, vars.items == vars.deep)'],
+      ['a text made longer for each item', "vars.items.map(x, vars.text + vars.text).all(x, x.contains('b') || true)"],
+      ['lists that double', `[[1]]${'.map(a, a + a)'.repeat(30)}.size() > 0`],
+      ['texts that double', `['xxxxxxxx']${'.map(a, a + a)'.repeat(30)}.size() > 0`],
+      [
+        'lists that double by names',
+        `${'cel.bind(a, [1, 1], '}${'cel.bind(a, a + a, '.repeat(17)}a${')'.repeat(18)}.size() > 0`,
+      ],
+      ['many long texts joined to one', 'vars.items.map(x, vars.text).join().size() > 0'],
+      ['a clock of another zone for each item', "vars.items.all(x, now.getHours('Asia/Tokyo') >= 0)"],
+    ])('in its work: %s', (_, expression) => {
+      const items = Array.from({ length: 9000 }, (_item, index) => BigInt(index));
+      const text = 'a'.repeat(250);
+      const began = performance.now();
+      expect(() => evaluate(expression, { items, text, deep: [...items] })).toThrow(/too much work|parts/);
+      expect(performance.now() - began).toBeLessThan(1000);
+    });
+
+    it('in its work, of which ordinary ones use little', () => {
+      const items = Array.from({ length: 5000 }, (_item, index) => BigInt(index));
+      expect(evaluate('vars.items.filter(x, x % 2 == 0).map(x, x * 10).exists(x, x == 49980)', { items })).toBe(true);
+    });
 
     it('in the text that a pattern may be used on, which an error tells', () => {
       const text = 'x'.repeat(3000);

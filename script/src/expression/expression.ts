@@ -1,7 +1,9 @@
+import { boundWork } from './bounds.ts';
 import { BOUNDED_MATCHES, PLAIN, WITH_SECRETS } from './environment.ts';
 import { inspect, type Reference } from './inspect.ts';
 import { type KnownNames, nameProblem } from './names.ts';
 import { inspectPattern } from './patterns.ts';
+import { spendWork } from './work.ts';
 
 /** What an expression sees; values as `fromState` makes them. */
 export interface Scope {
@@ -41,7 +43,12 @@ export function compileExpression(text: string, known: KnownNames): Compiled {
     if (bound) return bad(bound);
     const checked = program.check();
     if (!checked.valid) return bad(firstLine(checked.error));
-    return { evaluate: (scope) => program(scope as unknown as Record<string, unknown>), type: String(checked.type) };
+    const size = boundWork(program.ast);
+    const evaluate: Evaluate = (scope) => {
+      spendWork(size);
+      return program(scope as unknown as Record<string, unknown>);
+    };
+    return { evaluate, type: String(checked.type) };
   } catch (error) {
     return bad(firstLine(error));
   }

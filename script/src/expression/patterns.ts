@@ -1,3 +1,5 @@
+import { spendWork } from './work.ts';
+
 /** Longest pattern that `matches` takes. */
 const LONGEST_PATTERN = 128;
 /** Most work that one `matches` may cause, in steps of JavaScript’s matcher; some ten milliseconds. */
@@ -10,6 +12,8 @@ const MOST_REPEATS = 3;
 /** A pattern that is good: how long a text it may be used on. */
 export interface GoodPattern {
   readonly longestText: number;
+  /** Steps of the matcher that a text of so many characters may take. */
+  readonly stepsFor: (length: number) => number;
 }
 
 /**
@@ -32,7 +36,8 @@ export function inspectPattern(pattern: string): GoodPattern | { readonly proble
   const repeats = (plain.match(/[*+]|\{\d+,\}/g)?.length ?? 0) + (isAnchored ? 0 : 1);
   if (repeats > MOST_REPEATS)
     return { problem: 'at most three parts may repeat without a bound, two where it does not begin with ^' };
-  return { longestText: longestText(repeats, choices) };
+  const stepsFor = (length: number): number => (choices * length ** repeats) / orders(repeats);
+  return { longestText: longestText(repeats, choices), stepsFor };
 }
 
 /** In how many ways optional parts (`?`) and those with a bound (`{2,5}`) can turn out. A `?` after a repeat only makes it lazy. */
@@ -58,9 +63,16 @@ function alternatives(plain: string): number {
 /** The longest text for which `text ^ repeats / repeats! * choices` stays within bounds. */
 function longestText(repeats: number, choices: number): number {
   if (repeats === 0) return Number.POSITIVE_INFINITY;
-  const orders = repeats === 3 ? 6 : repeats;
-  return Math.floor(((MOST_WORK * orders) / choices) ** (1 / repeats));
+  return Math.floor(((MOST_WORK * orders(repeats)) / choices) ** (1 / repeats));
 }
+
+/** In how many orders the places of so many repeats can stand: only one of them is tried. */
+function orders(repeats: number): number {
+  return repeats === 3 ? 6 : Math.max(1, repeats);
+}
+
+/** Steps of the matcher in the time of one unit of work. */
+const STEPS_A_UNIT = 10;
 
 const known = new Map<string, GoodPattern>();
 const MOST_KNOWN = 1000;
@@ -72,6 +84,7 @@ export function matchesPattern(text: string, pattern: string): boolean {
   if (known.size < MOST_KNOWN) known.set(pattern, good);
   if (text.length > good.longestText)
     throw new RangeError(`matches: this pattern is for texts of at most ${good.longestText} characters`);
+  spendWork(1 + good.stepsFor(text.length) / STEPS_A_UNIT);
   return new RegExp(pattern).test(text);
 }
 

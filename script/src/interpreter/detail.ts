@@ -1,5 +1,5 @@
 import type { Json } from '@voiceoi/contracts';
-import type { CallContext, Effect, EffectDetail, EffectResult } from './protocol.ts';
+import type { CallContext, Effect, EffectDetail, EffectResult } from '../protocol.ts';
 
 /** What of an effect its record shows: what was asked for, secrets masked. */
 export function askedFor(effect: Effect): EffectDetail {

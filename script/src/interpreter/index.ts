@@ -1,2 +1,2 @@
+export type * from '../protocol.ts';
 export { advance, start } from './interpreter.ts';
-export type * from './protocol.ts';

@@ -14,7 +14,7 @@ import {
   start,
   type Turn,
 } from '../index.ts';
-import { fraction } from '../steps/deciding.ts';
+import { fraction } from '../steps/index.ts';
 
 const facts: CallContext['facts'] = {
   id: '0192c3a0-0000-7000-8000-000000000001',
@@ -1339,6 +1339,15 @@ describe('a variable', () => {
     expect(assigned('list', '[1, 2]')).toEqual([1, 2]);
     expect(assigned('map', "{'a': 1}")).toEqual({ a: 1 });
     expect(assigned('map', 'now')).toBe('error');
+  });
+
+  it('is set beside others all at once: the order of names means nothing', () => {
+    const values = { a: "vars.b + '1'", b: "vars.a + '2'" };
+    const variables = { a: { type: 'string', default: 'a' }, b: { type: 'string', default: 'b' } };
+    for (const ordered of [values, { b: values.b, a: values.a }]) {
+      const script = scriptOf({ s: { type: 'set', values: ordered, next: 'w' }, w: wait('end'), end }, { variables });
+      expect(play(script).state['vars']).toEqual({ a: 'b1', b: 'a2' });
+    }
   });
 
   it('takes what a gather, a recording and a webhook bring', () => {

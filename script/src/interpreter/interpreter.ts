@@ -1,13 +1,24 @@
-import type { CompiledScript, CompiledStep } from '../compile/compile.ts';
+import type { CompiledScript, CompiledStep } from '../compile/index.ts';
+import { renewWork } from '../expression/index.ts';
+import type {
+  CallContext,
+  CallEnd,
+  CallEvent,
+  CallState,
+  Effect,
+  EffectResult,
+  StepRecord,
+  Turn,
+} from '../protocol.ts';
 import type { Next } from '../steps/index.ts';
 import { askedFor, withoutSecrets, withResult } from './detail.ts';
-import type { CallContext, CallEnd, CallEvent, CallState, Effect, EffectResult, StepRecord, Turn } from './protocol.ts';
 import { Run } from './run.ts';
 import type { State } from './state.ts';
 import { initialVariables } from './variables.ts';
 
 /** Begins a call; `atMs` is how long ago it began. Never throws for a script that compiled. */
 export function start(script: CompiledScript, context: CallContext, atMs = 0): Turn {
+  renewWork();
   const run = new Run(script, context, firstState(script, context, atMs), atMs);
   const finished: StepRecord[] = [];
   return proceed(run, finished, () => enter(run, script.entry));
@@ -15,6 +26,7 @@ export function start(script: CompiledScript, context: CallContext, atMs = 0): T
 
 /** Goes on with what happened. `state` is that of the last turn, of the same script version and context. Never throws. */
 export function advance(script: CompiledScript, context: CallContext, state: CallState, event: CallEvent): Turn {
+  renewWork();
   const before = state as unknown as State;
   const run = new Run(script, context, before, Math.max(event.at_ms, before.entered_at_ms));
   const finished: StepRecord[] = [];

@@ -1,9 +1,9 @@
 import type { Json, JsonObject } from '@voiceoi/contracts';
-import type { CompiledScript } from '../compile/compile.ts';
-import type { Scope } from '../expression/expression.ts';
-import { fromOutside, jsonToState } from '../expression/values.ts';
+import type { CompiledScript } from '../compile/index.ts';
+import type { Scope } from '../expression/index.ts';
+import { fromOutside, jsonToState } from '../expression/index.ts';
+import type { CallContext, EffectDetail } from '../protocol.ts';
 import type { StepRun } from '../steps/index.ts';
-import type { CallContext, EffectDetail } from './protocol.ts';
 import type { State } from './state.ts';
 import { assignable, lazyMap } from './variables.ts';
 

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '@voiceoi/contracts';
-import type { EffectDetail } from './protocol.ts';
+import type { EffectDetail } from '../protocol.ts';
 
 /** A call between two events; all of it is JSON, so that it can be sealed and taken up elsewhere. */
 export interface State {

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '@voiceoi/contracts';
-import { type CelValue, fromState, jsonToState, toState, ValueError } from '../expression/values.ts';
-import type { Variable } from '../schema/document.ts';
-import type { CallContext } from './protocol.ts';
+import { type CelValue, fromState, jsonToState, toState, ValueError } from '../expression/index.ts';
+import type { CallContext } from '../protocol.ts';
+import type { Variable } from '../schema/index.ts';
 
 type Declared = { readonly [name: string]: Variable };
 

@@ -1,8 +1,8 @@
 import type { JsonObject } from '@voiceoi/contracts';
-import type { CompiledScript } from '../compile/compile.ts';
-import { toPlainJson } from '../expression/values.ts';
-import { advance, start } from '../interpreter/interpreter.ts';
-import type { CallContext, CallState, EffectDetail, Turn } from '../interpreter/protocol.ts';
+import type { CompiledScript } from '../compile/index.ts';
+import { toPlainJson } from '../expression/index.ts';
+import { advance, start } from '../interpreter/index.ts';
+import type { CallContext, CallState, EffectDetail, Turn } from '../protocol.ts';
 import { type SimulatedInput, World } from './world.ts';
 
 export type { SimulatedInput } from './world.ts';

@@ -1,7 +1,7 @@
 import type { Json } from '@voiceoi/contracts';
-import type { CompiledScript, CompiledStep } from '../compile/compile.ts';
-import { advance } from '../interpreter/interpreter.ts';
-import type { CallContext, CallState, Effect, EffectResult } from '../interpreter/protocol.ts';
+import type { CompiledScript, CompiledStep } from '../compile/index.ts';
+import { advance } from '../interpreter/index.ts';
+import type { CallContext, CallState, Effect, EffectResult } from '../protocol.ts';
 
 /** What the simulated caller and the world do, in order. */
 export type SimulatedInput =

@@ -1,5 +1,5 @@
-import { ValueError } from '../expression/values.ts';
-import type { StepOf } from '../schema/document.ts';
+import { ValueError } from '../expression/index.ts';
+import type { StepOf } from '../schema/index.ts';
 import { compileChannelVariables } from './channel-variables.ts';
 import type { CompileStep, RunnableStep } from './definition.ts';
 
@@ -11,7 +11,9 @@ export const compileSet: CompileStep<StepOf<'set'>> = (step, fields): RunnableSt
   const channel = compileChannelVariables(step.channel ?? {}, fields, 'channel');
   return {
     enter: (run) => {
-      for (const { name, evaluate } of values) run.assign(name, evaluate(run.scope));
+      // All at once: the order of names in a JSON object means nothing, and the database does not keep it.
+      const results = values.map(({ name, evaluate }) => ({ name, value: evaluate(run.scope) }));
+      for (const { name, value } of results) run.assign(name, value);
       const variables = channel(run);
       return variables.length > 0 ? { effect: { kind: 'channel', variables } } : { outcome: 'done' };
     },

@@ -1,9 +1,8 @@
 import type { Json } from '@voiceoi/contracts';
-import type { Evaluate, Scope } from '../expression/expression.ts';
-import type { Print } from '../expression/template.ts';
-import type { CallContext, Effect, EffectResult } from '../interpreter/protocol.ts';
-import type { Step } from '../schema/document.ts';
-import type { ERROR_CODES, WARNING_CODES } from '../validate/issue.ts';
+import type { Evaluate, Print, Scope } from '../expression/index.ts';
+import type { CallContext, Effect, EffectResult } from '../protocol.ts';
+import type { Step } from '../schema/index.ts';
+import type { ERROR_CODES, WARNING_CODES } from '../validate/index.ts';
 
 /** What a step type compiles its fields with. Problems are collected; what is returned is safe to keep anyway. */
 export interface FieldCompiler {

@@ -1,6 +1,6 @@
-import { ValueError } from '../expression/values.ts';
-import type { TransferTarget } from '../interpreter/protocol.ts';
-import type { StepOf } from '../schema/document.ts';
+import { ValueError } from '../expression/index.ts';
+import type { TransferTarget } from '../protocol.ts';
+import type { StepOf } from '../schema/index.ts';
 import { compileChannelVariables } from './channel-variables.ts';
 import type { CompileStep, FieldCompiler, RunnableStep, StepRun } from './definition.ts';
 

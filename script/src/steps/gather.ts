@@ -1,6 +1,6 @@
 import type { Json } from '@voiceoi/contracts';
-import type { Evaluate } from '../expression/expression.ts';
-import type { StepOf } from '../schema/document.ts';
+import type { Evaluate } from '../expression/index.ts';
+import type { StepOf } from '../schema/index.ts';
 import type { CompileStep, EffectResult, Next, RunnableStep, StepRun } from './definition.ts';
 import { compilePrompts } from './prompt.ts';
 

@@ -1,4 +1,4 @@
-import type { Step, StepOf } from '../schema/document.ts';
+import type { Step, StepOf } from '../schema/index.ts';
 import { compileBranch, compileDispose, compileSet, compileSplit } from './deciding.ts';
 import type { CompileStep, FieldCompiler, RunnableStep } from './definition.ts';
 import { compileHangup, compileReturn, compileTransfer } from './ending.ts';
@@ -31,5 +31,6 @@ export function compileStep(step: Step, fields: FieldCompiler): RunnableStep {
   return compile(step, fields);
 }
 
+export { fraction } from './deciding.ts';
 export type { FieldCompiler, Next, RunnableStep, StepRun } from './definition.ts';
-export { DEFAULT_EXEC_ALLOW, isAllowed } from './outside.ts';
+export { DEFAULT_EXEC_ALLOW } from './outside.ts';

@@ -1,6 +1,6 @@
 import type { Json } from '@voiceoi/contracts';
-import { VALUE_LIMITS, ValueError } from '../expression/values.ts';
-import type { StepOf } from '../schema/document.ts';
+import { VALUE_LIMITS, ValueError } from '../expression/index.ts';
+import type { StepOf } from '../schema/index.ts';
 import type { CompileStep, FieldCompiler, RunnableStep, StepRun } from './definition.ts';
 
 /** Applications that `exec` may run unless the organization says otherwise. */
@@ -131,7 +131,9 @@ export const compileWebhook: CompileStep<StepOf<'webhook'>> = (step, fields): Ru
       if (result.kind !== 'response') return { outcome: 'error', reason: 'no answer' };
       run.bring('response', { status: result.status, headers: result.headers, body: boundedBody(result.body) }, false);
       if (result.status < 200 || result.status > 299) return { outcome: 'error', reason: `answered ${result.status}` };
-      for (const { name, evaluate } of saves) run.assign(name, evaluate(run.scope));
+      // All at once, as in a set.
+      const results = saves.map(({ name, evaluate }) => ({ name, value: evaluate(run.scope) }));
+      for (const { name, value } of results) run.assign(name, value);
       return { outcome: 'ok' };
     },
   };

@@ -1,6 +1,6 @@
-import { ValueError } from '../expression/values.ts';
-import type { SayAs } from '../interpreter/protocol.ts';
-import type { StepOf } from '../schema/document.ts';
+import { ValueError } from '../expression/index.ts';
+import type { SayAs } from '../protocol.ts';
+import type { StepOf } from '../schema/index.ts';
 import type { CompileStep, EffectResult, Next, RunnableStep, StepRun } from './definition.ts';
 import { compilePrompts, keys } from './prompt.ts';
 

@@ -1,6 +1,6 @@
-import { ValueError } from '../expression/values.ts';
-import type { Prompt } from '../interpreter/protocol.ts';
-import type { StepOf } from '../schema/document.ts';
+import { ValueError } from '../expression/index.ts';
+import type { Prompt } from '../protocol.ts';
+import type { StepOf } from '../schema/index.ts';
 import type { FieldCompiler, StepRun } from './definition.ts';
 
 type PromptField = StepOf<'play'>['prompts'][number];

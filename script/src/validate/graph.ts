@@ -1,4 +1,4 @@
-import type { ScriptDocument, Step } from '../schema/document.ts';
+import type { ScriptDocument, Step } from '../schema/index.ts';
 import type { Issues } from './issue.ts';
 import { edgesOf, outcomesOf, traitsOf } from './wiring.ts';
 
@@ -15,7 +15,8 @@ export function checkGraph(document: ScriptDocument, issues: Issues): void {
     issues.error('BUSY_LOOP', ['steps', first], `${inWords(cycle)} goes round without ever waiting for anything`);
   const roots = [document.entry, document.on_error, document.on_hangup].filter((name) => name !== undefined);
   const reached = reachable(roots, graph);
-  const ending = endingSteps(document, graph);
+  // An error is no way out that anybody planned: counted as one, a menu without an exit would never be told of.
+  const ending = endingSteps(document, wiredGraph(document));
   for (const name of Object.keys(document.steps)) {
     if (!reached.has(name)) issues.warning('UNREACHABLE_STEP', ['steps', name], 'nothing leads to this step');
     else if (!ending.has(name)) issues.warning('NO_END', ['steps', name], 'no end can be reached from here');
@@ -32,6 +33,13 @@ function inWords(cycle: readonly string[]): string {
 
 function graphOf(document: ScriptDocument): Graph {
   return new Map(Object.entries(document.steps).map(([name, step]) => [name, successors(document, name, step)]));
+}
+
+/** Where steps lead by what is written in them. */
+function wiredGraph(document: ScriptDocument): Graph {
+  return new Map(
+    Object.entries(document.steps).map(([name, step]) => [name, [...new Set(edgesOf(name, step).map(({ to }) => to))]]),
+  );
 }
 
 /** Where a step can lead, its unwired `error` to `on_error` included; where `on_error` itself fails, the call ends. */

@@ -1,9 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { closest } from '../closest.ts';
-import { Frame, type ScriptDocument } from '../schema/document.ts';
-import { LIMITS, STEP_NAME } from '../schema/fields.ts';
-import { STEP_TYPES } from '../schema/step-types.ts';
+import { Frame, LIMITS, type ScriptDocument, STEP_NAME, STEP_TYPES } from '../schema/index.ts';
 import type { Issues } from './issue.ts';
 import { reportMisfit } from './misfit.ts';
 
@@ -42,11 +40,15 @@ export function checkShape(document: unknown, issues: Issues): ScriptDocument | 
 }
 
 function checkSize(document: object, issues: Issues): boolean {
-  if (deeperThan(document, DEEPEST)) {
+  const bytes = jsonLength(document);
+  if (bytes === undefined) {
+    issues.error('SCHEMA', [], 'a script is JSON, and this is none');
+    return false;
+  }
+  if (bytes === 'deep') {
     issues.error('TOO_LARGE', [], `a script nests at most ${DEEPEST} levels deep`);
     return false;
   }
-  const bytes = utf8Length(JSON.stringify(document));
   if (bytes <= LIMITS.documentBytes) return true;
   issues.error(
     'TOO_LARGE',
@@ -61,8 +63,14 @@ function deeperThan(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((item) => deeperThan(item, levels - 1));
 }
 
-function utf8Length(text: string): number {
-  return new TextEncoder().encode(text).length;
+/** Bytes of the document as JSON; undefined for what only looks like an object of JSON (a bigint in it, a proxy). */
+function jsonLength(document: object): number | 'deep' | undefined {
+  try {
+    if (deeperThan(document, DEEPEST)) return 'deep';
+    return new TextEncoder().encode(JSON.stringify(document)).length;
+  } catch {
+    return undefined;
+  }
 }
 
 function checkStep(name: string, step: unknown, issues: Issues): void {

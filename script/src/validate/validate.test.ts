@@ -543,6 +543,15 @@ const WARNING_CASES: { readonly [C in (typeof WARNING_CODES)[number]]: readonly 
   ],
   NO_END: [
     {
+      what: 'a menu without a way out but an error',
+      document: scriptOf(
+        { a: { type: 'gather', on: { match: 'a', timeout: 'a', invalid: 'a' } }, end },
+        { on_error: 'end' },
+      ),
+      path: '/steps/a',
+      message: /no end can be reached/,
+    },
+    {
       what: 'a menu without a way out',
       document: scriptOf({ a: { type: 'gather', on: { match: 'a', timeout: 'a', invalid: 'a' } } }),
       path: '/steps/a',
@@ -682,6 +691,30 @@ describe('the findings of a validation', () => {
   it('name what is wrong with a step once, however many forms it could have had', () => {
     const { errors } = validate(play([3, { text: 1 }, { sound: 'x', digits: '1' }]));
     expect(new Set(errors.map(({ path }) => path)).size).toBe(errors.length);
+  });
+
+  it('never throw, not even for what is no JSON', () => {
+    const loop: { self?: unknown } = {};
+    loop.self = loop;
+    const spiteful = new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new Error('no');
+        },
+      },
+    );
+    const documents = [
+      { steps: { a: 1n } },
+      loop,
+      spiteful,
+      {
+        toJSON: () => {
+          throw new Error('no');
+        },
+      },
+    ];
+    for (const document of documents) expect(validate(document)).toMatchObject({ valid: false });
   });
 
   it('never take what a document inherits from JavaScript for something that it says', () => {

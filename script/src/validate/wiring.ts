@@ -1,6 +1,6 @@
 import { closest } from '../closest.ts';
-import type { ScriptDocument, Step } from '../schema/document.ts';
-import { type Outcome, STEP_TYPES, type StepType } from '../schema/step-types.ts';
+import type { ScriptDocument, Step } from '../schema/index.ts';
+import { type Outcome, STEP_TYPES, type StepType } from '../schema/index.ts';
 import type { Issues } from './issue.ts';
 
 /** An edge of the script: from a step to another by a field of the document. */

@@ -1,0 +1,320 @@
+import { createMetrics } from '@voiceoi/kernel';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
+import {
+  bundleOf,
+  campaignEntry,
+  changeTo,
+  contentOf,
+  keyOf,
+  playing,
+  scriptEntry,
+} from '../../../test/services/sync-world.ts';
+import type { BundleStore } from './bundle-store.ts';
+import { type Configuration, startConfiguration } from './configuration.ts';
+import { RHYTHM } from './follow.ts';
+import { memoryStore } from './memory-store.ts';
+
+const one = contentOf(1, { campaigns: [campaignEntry('123', 's', 1)], scripts: [scriptEntry('s', 1)] });
+const next = (from: typeof one, campaign: ReturnType<typeof campaignEntry>) => {
+  const to = { ...from, revision: from.revision + 1, campaigns: [campaign] };
+  return { to, change: changeTo(from, to, [{ op: 'put', kind: 'campaign', id: campaign.id, object: campaign }]) };
+};
+const paused = next(one, campaignEntry('123', 's', 1, { status: 'paused' }));
+/** Everything at once, so that what the master does not send by itself is asked for soon. */
+const QUICK = { ...RHYTHM, pollMs: 60_000, pollWithoutStreamMs: 20, retryMs: 5, calmMs: 20, random: () => 0.5 };
+/** Nothing by itself within a test. */
+const SLOW = { ...RHYTHM, pollMs: 60_000, pollWithoutStreamMs: 60_000 };
+
+let master: FakeMaster;
+const running: Configuration[] = [];
+beforeEach(async () => {
+  master = await startFakeMaster();
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((configuration) => configuration.stop()));
+  await master.close();
+});
+
+interface World {
+  readonly store?: BundleStore;
+  readonly bootstrap?: unknown;
+  readonly rhythm?: typeof RHYTHM;
+  readonly orgs?: readonly string[];
+}
+
+async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = ['abc'] }: World = {}) {
+  const lines: { readonly level: string; readonly msg: string }[] = [];
+  const log = pino(
+    { formatters: { level: (level) => ({ level }) } },
+    { write: (line) => lines.push(JSON.parse(line)) },
+  );
+  const metrics = createMetrics({ mode: 'test', version: '0' });
+  const keys = orgs.map((org) => keyOf(org));
+  const configuration = await startConfiguration({
+    masterUrl: master.url,
+    keys,
+    store,
+    bootstrap,
+    log,
+    metrics,
+    rhythm,
+  });
+  running.push(configuration);
+  return { configuration, store, metrics, lines };
+}
+
+const applied = (configuration: Configuration) => configuration.status()[0]?.applied;
+const source = (configuration: Configuration) => configuration.status()[0]?.source;
+const status = (configuration: Configuration) => configuration.playable('abc')?.campaigns.get('123')?.campaign.status;
+
+describe('a node begins', () => {
+  test('with what the master has, and keeps it', async () => {
+    master.serve(bundleOf(one));
+    const { configuration, store } = await start();
+    await vi.waitFor(() => expect(applied(configuration)).toBe(1));
+    expect(master.requests[0]?.headers['x-organization-secret']).toBe(keyOf('abc').text);
+    await vi.waitFor(async () => expect(await store.load('abc')).toMatchObject([{ revision: 1, schema: 1 }]));
+  });
+
+  test('with what its disk holds before the master was asked, and never forgets it for a master that is away', async () => {
+    await master.down();
+    const store = memoryStore();
+    await store.save('abc', { ...bundleOf(one), fallbacks: [] });
+    const { configuration } = await start({ store });
+    expect(applied(configuration)).toBe(1);
+    expect(source(configuration)).toBe('disk');
+    expect(configuration.status()[0]?.ageSeconds).toBe(Number.POSITIVE_INFINITY);
+    master.serve(bundleOf(paused.to));
+    await master.up();
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+  });
+
+  test('with the bootstrap bundle when there is nothing else, until the master has something', async () => {
+    const bootstrap = [bundleOf(contentOf(9, { org_id: 'other' })), bundleOf(one)];
+    const { configuration, store } = await start({ bootstrap });
+    await vi.waitFor(() => expect(source(configuration)).toBe('bootstrap'));
+    expect(applied(configuration)).toBe(1);
+    expect(await store.load('abc')).toEqual([]);
+    master.serve(bundleOf(paused.to));
+    await vi.waitFor(() => expect(source(configuration)).toBe('poll'));
+    expect(applied(configuration)).toBe(2);
+  });
+
+  test('with the second generation when the first holds what it cannot take', async () => {
+    await master.down();
+    const store: BundleStore = {
+      load: async () => [{ ...bundleOf(paused.to), sha256: '0'.repeat(64) }, bundleOf(one)],
+      save: async () => {},
+    };
+    const { configuration } = await start({ store });
+    expect(applied(configuration)).toBe(1);
+  });
+
+  test('with each of its organizations by its own key', async () => {
+    master.serve(bundleOf(one));
+    const { configuration } = await start({ orgs: ['abc', 'other'] });
+    await vi.waitFor(() => expect(configuration.playable('abc')).toBeDefined());
+    expect(configuration.onlyOrg).toBeUndefined();
+    expect([configuration.serves('abc'), configuration.serves('other'), configuration.serves('none')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    // What the master gave for the other organization is not its own.
+    expect(configuration.playable('other')).toBeUndefined();
+    expect(configuration.status()[1]?.problem).toContain('a bundle of abc');
+  });
+});
+
+describe('a node follows', () => {
+  test('the stream: a change is applied as it comes, kept, and measured', async () => {
+    master.serve(bundleOf(one));
+    const { configuration, metrics, store } = await start({ rhythm: SLOW });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    master.emit('change', changeTo(one, paused.to, paused.change.changes, keyOf('abc').key, new Date().toISOString()));
+    await vi.waitFor(() => expect(status(configuration)).toBe('paused'));
+    expect(source(configuration)).toBe('stream');
+    const text = await metrics.registry.metrics();
+    expect(text).toContain('voiceoi_sync_propagation_seconds_count{org="abc",source="stream"} 1');
+    expect(text).toContain('voiceoi_config_revision{org="abc"} 2');
+    await vi.waitFor(async () => expect(await store.load('abc')).toMatchObject([{ revision: 2 }, { revision: 1 }]));
+  });
+
+  test('a stream that was cut, from where it is', async () => {
+    master.serve(bundleOf(one));
+    const { configuration } = await start({ rhythm: { ...SLOW, retryMs: 5 } });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    master.emit('change', paused.change);
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+    master.cutStreams();
+    const streams = () => master.requests.filter(({ path }) => path === '/api/sync/stream');
+    await vi.waitFor(() => expect(streams()).toHaveLength(2));
+    expect(streams()[1]?.query.get('since')).toBe('2');
+  });
+
+  test('a ping that tells of a revision it has not got', async () => {
+    master.serve(bundleOf(one));
+    const { configuration } = await start({ rhythm: { ...SLOW, calmMs: 10 } });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    master.serve(bundleOf(paused.to));
+    master.emit('ping', { epoch: 'e1', revision: 2 });
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+  });
+
+  test('a gap, by asking for what is between', async () => {
+    master.serve(bundleOf(one));
+    const { configuration } = await start({ rhythm: SLOW });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    const third = next(paused.to, campaignEntry('123', 's', 1));
+    master.answerSince = { intent: 'changes', changes: [paused.change, third.change] };
+    master.emit('change', third.change);
+    await vi.waitFor(() => expect(applied(configuration)).toBe(3));
+    expect(source(configuration)).toBe('poll');
+  });
+
+  test('by questions alone where streams do not get through: 304 and `none` confirm what it has', async () => {
+    master.intercept = ({ path }, response) => {
+      if (path === '/api/sync/stream') response.writeHead(502).end();
+      return path === '/api/sync/stream';
+    };
+    master.serve(bundleOf(one));
+    const { configuration } = await start();
+    const asked = () => master.requests.filter(({ path }) => path === '/api/sync/campaigns');
+    await vi.waitFor(() => expect(asked().length).toBeGreaterThan(2));
+    expect(asked()[1]?.headers['if-none-match']).toBe(`W/"e1:1:${bundleOf(one).sha256}"`);
+    master.serve(bundleOf(paused.to));
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+    expect(configuration.status()[0]?.ageSeconds).toBeLessThan(5);
+  });
+});
+
+describe('a node goes on', () => {
+  test.each([401, 403, 500])('through answers of %i, tries again, and says what is wrong', async (code) => {
+    const store = memoryStore();
+    await store.save('abc', { ...bundleOf(one), fallbacks: [] });
+    master.serve(bundleOf(paused.to));
+    master.intercept = (_request, response) => {
+      response.writeHead(code).end();
+      return true;
+    };
+    const { configuration } = await start({ store });
+    await vi.waitFor(() => expect(master.requests.length).toBeGreaterThan(3));
+    expect(applied(configuration)).toBe(1);
+    expect(configuration.status()[0]?.problem).toContain(String(code));
+    master.intercept = undefined;
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+    expect(configuration.status()[0]?.problem).toBeUndefined();
+  });
+
+  test('with a script’s last valid version when a broken one comes, takes what came with it, and does so over a restart', async () => {
+    const store = memoryStore();
+    master.serve(bundleOf(one));
+    const first = await start({ store });
+    await vi.waitFor(() => expect(applied(first.configuration)).toBe(1));
+    const broken = contentOf(2, {
+      settings: { timezone: 'Asia/Kolkata' },
+      campaigns: [campaignEntry('123', 's', 2, { name: 'renamed' }), campaignEntry('124', 't', 1)],
+      scripts: [scriptEntry('s', 2, { schema: 'voiceoi/script/v1', entry: 'nowhere', steps: {} }), scriptEntry('t', 1)],
+    });
+    master.serve(bundleOf(broken));
+    await vi.waitFor(() => master.emit('ping', { epoch: 'e1', revision: 2 }));
+    await vi.waitFor(() => expect(applied(first.configuration)).toBe(2));
+    const expectPlayable = (configuration: Configuration): void => {
+      const playable = configuration.playable('abc');
+      expect(playable?.campaigns.get('123')).toMatchObject({ campaign: { name: 'renamed' }, script: { version: 1 } });
+      expect(playable?.campaigns.get('124')).toMatchObject({ script: { version: 1 } });
+      expect(playable?.settings.timezone).toBe('Asia/Kolkata');
+      expect(playable?.rejected).toMatchObject([{ kind: 'script', id: 's', version: 2 }]);
+    };
+    expectPlayable(first.configuration);
+    expect(await first.metrics.registry.metrics()).toContain('voiceoi_config_rejected{org="abc"} 1');
+    await first.configuration.stop();
+    await master.down();
+    expectPlayable((await start({ store })).configuration);
+  });
+
+  test('with a campaign as it was when what comes for it cannot be understood', async () => {
+    master.serve(bundleOf(one));
+    const { configuration } = await start();
+    await vi.waitFor(() => expect(applied(configuration)).toBe(1));
+    const odd = contentOf(2, { ...one, revision: 2, campaigns: [campaignEntry('123', 's', 1, { status: 'resting' })] });
+    master.serve(bundleOf(odd));
+    await vi.waitFor(() => master.emit('ping', { epoch: 'e1', revision: 2 }));
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+    expect(status(configuration)).toBe('active');
+    expect(configuration.playable('abc')?.rejected).toMatchObject([{ kind: 'campaign', id: '123' }]);
+  });
+
+  test('with a script although the settings no longer allow its applications: that is decided as the call runs', async () => {
+    const steps = { a: { type: 'exec', application: 'Playback', arguments: ['x'], next: 'b' }, b: { type: 'return' } };
+    const script = scriptEntry('s', 1, { schema: 'voiceoi/script/v1', entry: 'a', steps });
+    master.serve(bundleOf({ ...one, scripts: [script], settings: { exec_allow: ['NoOp'] } }));
+    const { configuration } = await start();
+    await vi.waitFor(() => expect(applied(configuration)).toBe(1));
+    expect(configuration.playable('abc')?.rejected).toEqual([]);
+  });
+
+  test('without what cannot be kept on its disk, and says so', async () => {
+    const store: BundleStore = { load: async () => [], save: () => Promise.reject(new Error('no space')) };
+    master.serve(bundleOf(one));
+    const { configuration, lines } = await start({ store });
+    await vi.waitFor(() => expect(lines.some(({ msg }) => msg.includes('cannot be kept on disk'))).toBe(true));
+    expect(applied(configuration)).toBe(1);
+  });
+
+  test('with what it has when its bundle is torn twice, and does not ask without end', async () => {
+    master.serve(bundleOf(one));
+    const { configuration } = await start({ rhythm: { ...SLOW, calmMs: 10 } });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    master.serve({ ...bundleOf(paused.to), sha256: 'f'.repeat(64) });
+    master.emit('ping', { epoch: 'e1', revision: 2 });
+    await vi.waitFor(() => expect(configuration.status()[0]?.problem).toContain('revision 2'));
+    const asked = master.requests.length;
+    master.emit('change', paused.change);
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+    expect(master.requests.length - asked).toBeLessThan(3);
+  });
+
+  test('and never asks as fast as somebody sends forged changes', async () => {
+    master.serve(bundleOf(one));
+    const { configuration, lines } = await start({ rhythm: { ...SLOW, calmMs: 60_000 } });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    const before = master.requests.length;
+    for (let count = 0; count < 500; count++) master.emit('change', { ...paused.change, sig: 'e'.repeat(64) });
+    master.emit('change', paused.change);
+    await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+    expect(master.requests.length - before).toBeLessThanOrEqual(1);
+    expect(lines.filter(({ msg }) => msg.includes('not signed'))).toHaveLength(1);
+  });
+});
+
+test('versions that are known are not compiled again, and what calls hold stays as it was', async () => {
+  master.serve(bundleOf(one));
+  const { configuration } = await start({ rhythm: SLOW });
+  await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+  const before = configuration.playable('abc');
+  const script = scriptEntry('s', 2, playing('other'));
+  const to = { ...one, revision: 2, campaigns: [campaignEntry('123', 's', 2)], scripts: [scriptEntry('s', 1), script] };
+  master.emit(
+    'change',
+    changeTo(one, to, [
+      { op: 'put', kind: 'script', id: 's@2', object: { ...script } },
+      { op: 'put', kind: 'campaign', id: '123', object: campaignEntry('123', 's', 2) },
+    ]),
+  );
+  await vi.waitFor(() => expect(applied(configuration)).toBe(2));
+  expect(configuration.playable('abc')?.scripts.get('s@1')).toBe(before?.scripts.get('s@1'));
+  expect(configuration.playable('abc')?.campaigns.get('123')?.script?.version).toBe(2);
+  expect(before?.campaigns.get('123')?.script?.version).toBe(1);
+});
+
+test('stopping does not wait for a master that does not answer', async () => {
+  master.intercept = () => true;
+  const { configuration } = await start();
+  await vi.waitFor(() => expect(master.requests).toHaveLength(1));
+  const begun = performance.now();
+  await configuration.stop();
+  expect(performance.now() - begun).toBeLessThan(1000);
+});

@@ -1,0 +1,1 @@
+export { type SimulatedInput, type SimulationRequest, type SimulationResult, simulate } from './simulate.ts';
