@@ -35,7 +35,7 @@ import {
   STANDALONE_VARIABLES,
   type StandaloneSettings,
 } from './settings.ts';
-import { untilReady } from './until-ready.ts';
+import { allReady, untilReady } from './until-ready.ts';
 import { welcome } from './welcome.ts';
 
 const USAGE = `VoiceOI standalone ${VERSION}: master and one bot node in one process.
@@ -56,28 +56,18 @@ async function run(settings: StandaloneSettings): Promise<void> {
   if (!lock) return refuse(undefined, [inUse(settings.DATA_DIR)]);
   const log = createLogger({ level: settings.LOG_LEVEL, mode: 'standalone' });
   const metrics = createMetrics({ mode: 'standalone', version: VERSION });
-  const secrets = await keepSecrets(settings.DATA_DIR);
   const database = await openDatabase(settings);
-  const master = await createMaster({ settings: masterSettings(settings, secrets), database, log, metrics });
+  const forMaster = masterSettings(settings, await keepSecrets(settings.DATA_DIR));
+  const master = await createMaster({ settings: forMaster, database, log, metrics });
   await ensureDemo(database, master);
   const port = await master.listen();
-  const key = await master.keys.text(DEMO.orgId);
-  const bot = await startBot({ settings: botSettings(settings, port, key), bootstrap: undefined, log, metrics });
+  const forBot = botSettings(settings, port, await master.keys.text(DEMO.orgId));
+  const bot = await startBot({ settings: forBot, bootstrap: undefined, log, metrics });
   await untilReady(bot);
-  const ready = () => ({
-    ready: master.ready().ready && bot.ready().ready,
-    reasons: [...master.ready().reasons, ...bot.ready().reasons],
-  });
+  const ready = () => allReady([master.ready(), bot.ready()]);
   const ops = await startOpsServer({ host: settings.HOST, port: settings.OPS_PORT, metrics, ready, state: bot.state });
   const password = settings.ADMIN_PASSWORD ? undefined : master.administrator?.password;
-  const shown = {
-    url: settings.PUBLIC_URL.replace(/:4000$/, `:${port}`),
-    email: settings.ADMIN_EMAIL,
-    password,
-    agiPort: bot.agiPort,
-    opsPort: ops.port,
-  };
-  console.log(welcome({ ...shown, ...DEMO }));
+  console.log(welcome(settings, { port, agiPort: bot.agiPort, opsPort: ops.port }, DEMO, password));
   runUntilSignal({
     log,
     stop: async () => {

@@ -1,18 +1,21 @@
 import { VERSION } from '@voiceoi/kernel';
 
-interface Welcome {
-  readonly url: string;
-  readonly email: string;
-  /** Only on the start that generated it. */
-  readonly password: string | undefined;
+/** Ports that were opened. */
+interface Ports {
+  readonly port: number;
   readonly agiPort: number;
   readonly opsPort: number;
-  readonly orgId: string;
-  readonly campaignId: string;
 }
 
-/** What the terminal shows once everything runs: where things are, and what to type next. */
-export function welcome({ url, email, password, agiPort, opsPort, orgId, campaignId }: Welcome): string {
+/** What the terminal shows once everything runs: where things are, and what to type next. `password` only on the start that generated it. */
+export function welcome(
+  settings: { readonly PUBLIC_URL: string; readonly ADMIN_EMAIL: string },
+  { port: apiPort, agiPort, opsPort }: Ports,
+  { orgId, campaignId }: { readonly orgId: string; readonly campaignId: string },
+  password: string | undefined,
+): string {
+  const url = settings.PUBLIC_URL.replace(/:4000$/, `:${apiPort}`);
+  const email = settings.ADMIN_EMAIL;
   const row = (name: string, value: string): string => `  ${name.padEnd(12)}${value}`;
   const port = agiPort === 4573 ? '' : ` --port ${agiPort}`;
   return [

@@ -58,9 +58,7 @@ describe.skipIf(!RIG)('a real Asterisk (VOICEOI_ASTERISK_RIG)', () => {
 
     test.each(['1001', '1003'])('finds the campaign in extension %s too', async (extension) => {
       const [call] = await place(version, ['--hangup-after', '1', extension]);
-      if (extension === '1001') expect(call?.call_id).toMatch(/^[0-9a-f-]{36}$/);
-      // Without a path there are no arguments either: the node knows the organization, and says that it knows no campaign.
-      else expect(call).toMatchObject({ agistatus: 'FAILURE', continued: true });
+      expect(call?.call_id).toMatch(/^[0-9a-f-]{36}$/);
     });
 
     test('is told of a campaign that nobody has, so that the dialplan can go on elsewhere', async () => {

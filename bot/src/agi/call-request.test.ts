@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readRecording } from '../../../test/services/agi-recordings.ts';
 import type { IncomingCall } from '../calls/index.ts';
 import { type CallRequest, readCallRequest } from './call-request.ts';
-import { type AgiEnvironment, EnvironmentReader } from './environment.ts';
+import { type AgiVariables, EnvironmentReader } from './environment.ts';
 
 function recorded(name: string): CallRequest {
   const progress = new EnvironmentReader().push(Buffer.concat(readRecording(name).environment));
@@ -10,12 +10,21 @@ function recorded(name: string): CallRequest {
   return readCallRequest(progress.environment, 1);
 }
 
-function request(variables: { readonly [name: string]: string }, ...words: readonly string[]): CallRequest {
-  const environment: AgiEnvironment = {
-    variables: new Map(Object.entries({ network: 'yes', ...variables })),
-    arguments: words,
-  };
-  return readCallRequest(environment, 1);
+const NOTHING: AgiVariables = {
+  network: undefined,
+  network_script: undefined,
+  channel: undefined,
+  language: undefined,
+  uniqueid: undefined,
+  callerid: undefined,
+  calleridname: undefined,
+  dnid: undefined,
+  context: undefined,
+  extension: undefined,
+};
+
+function request(variables: Partial<AgiVariables>, ...words: readonly string[]): CallRequest {
+  return readCallRequest({ variables: { ...NOTHING, network: 'yes', ...variables }, arguments: words }, 1);
 }
 
 function call(asked: CallRequest): IncomingCall {
@@ -90,7 +99,7 @@ describe('who is called', () => {
   });
 
   test('something that is no AGI at all is refused', () => {
-    expect(readCallRequest({ variables: new Map(), arguments: [] }, 1)).toHaveProperty('refused');
+    expect(readCallRequest({ variables: NOTHING, arguments: [] }, 1)).toHaveProperty('refused');
   });
 
   test('a query without a path is read', () => {

@@ -9,33 +9,41 @@ export type CallRequest = { readonly call: IncomingCall } | { readonly refused: 
  * and the arguments. Arguments win over the query, the last of a name over the others; `lead.<name>` goes to the lead.
  */
 export function readCallRequest({ variables, arguments: words }: AgiEnvironment, acceptedAt: number): CallRequest {
-  if (variables.size === 0) return { refused: 'this is no AGI environment' };
-  const get = (name: string): string => variables.get(name) ?? '';
-  const [path, query] = splitOnce(get('network_script'), '?');
+  const {
+    network,
+    network_script = '',
+    channel = '',
+    language = '',
+    uniqueid = '',
+    context = '',
+    extension = '',
+  } = variables;
+  if (network === undefined && channel === '') return { refused: 'this is no AGI environment' };
+  const [path, query] = splitOnce(network_script, '?');
   if (!/^(\/?agi\/?|\/?)$/.test(path.trim())) return { refused: `path "${path.slice(0, 64)}" is not /agi` };
   const { org_id, campaign_id, args, lead } = readNames(query, words);
-  const name = known(get('calleridname'));
+  const name = known(variables.calleridname);
   return {
     call: {
       ...(org_id && { org_id }),
       ...(campaign_id && { campaign_id }),
       args,
-      lead: Object.keys(lead).length > 0 ? lead : vicidialLead(name),
-      caller: { number: known(get('callerid')), name },
-      channel: get('channel'),
-      unique_id: get('uniqueid'),
-      dnid: known(get('dnid')),
-      context: get('context'),
-      extension: get('extension'),
-      language: get('language'),
+      lead: isEmpty(lead) ? vicidialLead(name, lead) : lead,
+      caller: { number: known(variables.callerid), name },
+      channel,
+      unique_id: uniqueid,
+      dnid: known(variables.dnid),
+      context,
+      extension,
+      language,
       accepted_at: acceptedAt,
     },
   };
 }
 
 /** Asterisk says `unknown` where it knows nothing. */
-function known(value: string): string {
-  return value === 'unknown' ? '' : value;
+function known(value: string | undefined): string {
+  return value === undefined || value === 'unknown' ? '' : value;
 }
 
 /** A dictionary without a prototype: `__proto__` is a name like any other in it. */
@@ -91,11 +99,15 @@ function percentDecoded(text: string): string {
 /** VICIdial's caller name: a letter, nine or ten digits of time, and the lead's id, filled up with zeros to ten. */
 const VICIDIAL_CALL_ID = /^[VMYJ]\d{9,10}?(\d{10})$/;
 
-function vicidialLead(callerName: string): Names {
-  const lead: Names = Object.create(null);
+function vicidialLead(callerName: string, lead: Names): Names {
   const id = Number(VICIDIAL_CALL_ID.exec(callerName)?.[1] ?? 0);
   if (id > 0) lead['id'] = String(id);
   return lead;
+}
+
+function isEmpty(names: Names): boolean {
+  for (const _ in names) return false;
+  return true;
 }
 
 function splitOnce(text: string, separator: string): readonly [string, string | undefined] {

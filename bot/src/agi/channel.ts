@@ -51,20 +51,20 @@ export class AgiChannel implements CallChannel, Dialogue {
   async readVariables(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const values = new Map<string, string>();
     for (const name of names) {
-      const { value } = await this.#say(() => getVariable(name));
+      const { value } = await this.#say(getVariable, name, '');
       if (value !== undefined) values.set(name, value);
     }
     return values;
   }
 
   async setVariables(variables: readonly { readonly name: string; readonly value: string }[]): Promise<void> {
-    for (const { name, value } of variables) await this.#say(() => setVariable(name, value));
+    for (const { name, value } of variables) await this.#say(setVariable, name, value);
   }
 
   /** A variable that cannot be said to Asterisk is left out; those behind it are not. */
-  #say(build: () => Command): Promise<Reply> {
+  #say(build: (name: string, value: string) => Command, name: string, value: string): Promise<Reply> {
     try {
-      return this.#connection.send(build());
+      return this.#connection.send(build(name, value));
     } catch (error) {
       if (error instanceof CommandError) return Promise.resolve(NO_REPLY);
       throw error;

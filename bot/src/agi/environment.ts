@@ -1,7 +1,22 @@
-/** What Asterisk said of a call before the first command: `agi_*` names without their prefix, and the arguments in order. */
+/** What Asterisk said of a call before the first command: the `agi_*` names that matter here, without their prefix, and the arguments in order. */
 export interface AgiEnvironment {
-  readonly variables: ReadonlyMap<string, string>;
+  /** Undefined: not said. */
+  readonly variables: Readonly<AgiVariables>;
   readonly arguments: readonly string[];
+}
+
+/** Fields instead of a map: one is made for every call. */
+export interface AgiVariables {
+  network: string | undefined;
+  network_script: string | undefined;
+  channel: string | undefined;
+  language: string | undefined;
+  uniqueid: string | undefined;
+  callerid: string | undefined;
+  calleridname: string | undefined;
+  dnid: string | undefined;
+  context: string | undefined;
+  extension: string | undefined;
 }
 
 /** Where the reading of an environment is. */
@@ -21,24 +36,17 @@ const MOST_LINES = 400;
  * The names that are kept, and which value of one counts when a line break in a caller's name or an argument has injected more: of what
  * Asterisk sends before anything that a caller can choose the first, of the others the last.
  */
-const KNOWN: ReadonlyMap<string, 'first' | 'last'> = new Map([
-  ['network', 'first'],
-  ['network_script', 'first'],
-  ['request', 'first'],
-  ['channel', 'first'],
-  ['language', 'first'],
-  ['type', 'first'],
-  ['uniqueid', 'first'],
-  ['version', 'first'],
-  ['callerid', 'first'],
-  ['calleridname', 'first'],
-  ['dnid', 'last'],
-  ['rdnis', 'last'],
-  ['context', 'last'],
-  ['extension', 'last'],
-  ['priority', 'last'],
-  ['enhanced', 'last'],
-  ['accountcode', 'last'],
+const KNOWN: ReadonlyMap<string, readonly [keyof AgiVariables, 'first' | 'last']> = new Map([
+  ['network', ['network', 'first']],
+  ['network_script', ['network_script', 'first']],
+  ['channel', ['channel', 'first']],
+  ['language', ['language', 'first']],
+  ['uniqueid', ['uniqueid', 'first']],
+  ['callerid', ['callerid', 'first']],
+  ['calleridname', ['calleridname', 'first']],
+  ['dnid', ['dnid', 'last']],
+  ['context', ['context', 'last']],
+  ['extension', ['extension', 'last']],
 ]);
 
 const LINE_FEED = 10;
@@ -58,7 +66,18 @@ export class EnvironmentReader {
   #lines = 0;
   #sawBlank = false;
   #sawThread = false;
-  readonly #variables = new Map<string, string>();
+  readonly #variables: AgiVariables = {
+    network: undefined,
+    network_script: undefined,
+    channel: undefined,
+    language: undefined,
+    uniqueid: undefined,
+    callerid: undefined,
+    calleridname: undefined,
+    dnid: undefined,
+    context: undefined,
+    extension: undefined,
+  };
   readonly #arguments: string[] = [];
 
   push(chunk: Buffer): EnvironmentProgress {
@@ -118,11 +137,9 @@ export class EnvironmentReader {
     const colon = text.startsWith('agi_', start) ? text.indexOf(':', start) : -1;
     if (colon < 0 || colon > end) return;
     const name = text.slice(start + 4, colon);
-    // One space after the colon belongs to the protocol; the rest, and a carriage return, is trimmed.
-    const value = text.slice(colon + 1, end).trim();
     if (name === 'threadid') this.#thread();
-    else if (name.startsWith('arg_')) this.#argument(name.slice(4), value);
-    else if (!this.#sawThread) this.#variable(name, value);
+    else if (name.startsWith('arg_')) this.#argument(name.slice(4), valueBetween(text, colon, end));
+    else if (!this.#sawThread) this.#variable(name, text, colon, end);
   }
 
   /** Arguments that stood before it were injected. */
@@ -135,10 +152,18 @@ export class EnvironmentReader {
     if (number === String(this.#arguments.length + 1)) this.#arguments.push(value);
   }
 
-  #variable(name: string, value: string): void {
-    const counts = KNOWN.get(name);
-    if (counts === 'last' || (counts === 'first' && !this.#variables.has(name))) this.#variables.set(name, value);
+  #variable(name: string, text: string, colon: number, end: number): void {
+    const known = KNOWN.get(name);
+    if (!known) return;
+    const [field, counts] = known;
+    if (counts === 'last' || this.#variables[field] === undefined)
+      this.#variables[field] = valueBetween(text, colon, end);
   }
+}
+
+/** One space after the colon belongs to the protocol; the rest, and a carriage return, is trimmed. */
+function valueBetween(text: string, colon: number, end: number): string {
+  return text.slice(colon + 1, end).trim();
 }
 
 function tooLong(bound: string): EnvironmentProgress {

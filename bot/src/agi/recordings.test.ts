@@ -99,7 +99,7 @@ test('all recordings of both versions are played', () => {
 describe('a recorded session', () => {
   test.each(orderly)('$name: every answer belongs to its command', async ({ recording, turns }) => {
     const { connection, asterisk, environment, closed } = await session(recording);
-    expect(environment.variables.get('network')).toBe('yes');
+    expect(environment.variables.network).toBe('yes');
     const lines = playAsterisk(asterisk, (_line, index) => recordedAnswer(turns, index));
     let isHungUp = false;
     for (const turn of turns) {

@@ -1,13 +1,5 @@
-import type { Bundle, BundleContent, Change, ChangeItem } from '@voiceoi/contracts';
-import { bundleSha256, canonicalSha256, deriveOrgKey, type OrgKey, parseOrgKey, signChange } from '@voiceoi/kernel';
-
-const KEY_TEXT = deriveOrgKey('a salt for tests, of 32 characters', 'abc', 1);
-
-export function testKey(): OrgKey {
-  const key = parseOrgKey(KEY_TEXT);
-  if (!key) throw new Error('a derived key has to parse');
-  return key;
-}
+import type { BundleContent } from '@voiceoi/contracts';
+import { canonicalSha256 } from '@voiceoi/kernel';
 
 /** A script that ends with the disposition that it is named by. */
 export const testDocument = (disposition: string): { [name: string]: unknown } => ({

@@ -11,11 +11,13 @@ export const CallParams = Type.Object({ org_id: OrgId, call_id: Uuid });
 export const CallFilters = {
   from: Type.Optional(Moment),
   to: Type.Optional(Moment),
-  campaign_id: Type.Optional(Type.String({ maxLength: 128 })),
-  outcome: Type.Optional(Type.String({ maxLength: 32 })),
-  disposition: Type.Optional(Type.String({ maxLength: 8 })),
-  node_id: Type.Optional(Type.String({ maxLength: 63 })),
-  caller: Type.Optional(Type.String({ maxLength: 256 })),
-  version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2147483647 })),
+  campaign_id: Type.Optional(Type.String({ maxLength: 128, description: 'Calls of this campaign' })),
+  outcome: Type.Optional(Type.String({ maxLength: 32, description: 'Calls that ended so, for example `completed`' })),
+  disposition: Type.Optional(Type.String({ maxLength: 8, description: 'Calls with this disposition' })),
+  node_id: Type.Optional(Type.String({ maxLength: 63, description: 'Calls that this node answered' })),
+  caller: Type.Optional(Type.String({ maxLength: 256, description: 'Calls from this number' })),
+  version: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 2147483647, description: 'Calls that played this script version' }),
+  ),
 };
 export const CallWithEvents = Type.Object({ ...CallRecord.properties, events: Type.Array(CallEventRecord) });

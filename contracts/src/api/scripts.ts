@@ -9,7 +9,7 @@ export const ScriptParams = Type.Object({ org_id: OrgId, script_id: ScriptId });
 export const VersionParams = Type.Object({
   org_id: OrgId,
   script_id: ScriptId,
-  version: Type.String({ pattern: '^[1-9][0-9]{0,9}$' }),
+  version: Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: 'Script version, from 1' }),
 });
 
 export const Script = Type.Object({

@@ -1,150 +1,247 @@
 import { SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestMaster, type TestMaster } from '../../../test/services/test-master.ts';
-import { accessTokens } from './access-token.ts';
-import { failureLimiter } from './limiter.ts';
-import { hashPassword, verifyPassword } from './passwords.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Injected, startTestMaster, type TestMaster } from '../../../test/services/test-master.ts';
 import { createAdministrator } from './service.ts';
 
-let master: TestMaster;
+const PASSWORD = 'a password of somebody';
+let one: TestMaster;
+let people = 0;
+let address = 0;
+
 beforeAll(async () => {
-  master = await startTestMaster({ postgres: false });
-  await createAdministrator(master.database, 'Ann@example.com', 'correct horse battery');
+  one = await startTestMaster();
 });
-afterAll(() => master.stop());
+afterEach(() => one.database.query(`DELETE FROM app_user WHERE email <> 'admin@localhost'`));
+afterAll(() => one.stop());
 
-const post = (url: string, payload: object, cookie?: string, headers: { readonly [name: string]: string } = {}) =>
-  master.master.app.inject({ method: 'POST', url, payload, headers: { ...headers, ...(cookie && { cookie }) } });
-const login = (password = 'correct horse battery', email = 'ann@EXAMPLE.com') =>
-  post('/api/auth/login', { email, password });
-const cookieOf = (response: { readonly headers: { readonly [name: string]: unknown } }): string =>
-  String(response.headers['set-cookie']).split(';')[0] ?? '';
+/** A new user's e-mail. */
+async function newUser(): Promise<string> {
+  return (await createAdministrator(one.database, `person-${people++}@example.com`, PASSWORD)).email;
+}
 
-describe('sign-in', () => {
-  test('gives a short token and a cookie that scripts cannot read', async () => {
-    const response = await login();
-    expect(response.json()).toMatchObject({
+interface Try {
+  readonly body?: object;
+  readonly cookie?: string;
+  readonly token?: string;
+  readonly from?: string;
+}
+
+/** Calls a route of sign-in, from an address of its own unless told. */
+async function post(path: string, { body, cookie, token, from = `10.0.0.${address++}` }: Try = {}): Promise<Injected> {
+  const response = await one.master.app.inject({
+    method: 'POST',
+    url: `/api/auth/${path}`,
+    remoteAddress: from,
+    headers: {
+      ...(body && { 'content-type': 'application/json' }),
+      ...(cookie && { cookie: `voiceoi_refresh=${cookie}` }),
+      ...(token && { authorization: `Bearer ${token}` }),
+    },
+    ...(body && { payload: JSON.stringify(body) }),
+  });
+  const { statusCode: status, headers, payload } = response;
+  return { status, headers, body: payload ? JSON.parse(payload) : undefined };
+}
+
+const login = (email: string, password = PASSWORD, from?: string): Promise<Injected> =>
+  post('login', { body: { email, password }, ...(from && { from }) });
+
+/** The refresh token that an answer sets. */
+function cookieOf({ headers }: Injected): string {
+  const value = /^voiceoi_refresh=([^;]*)/.exec(String(headers['set-cookie']))?.[1];
+  if (!value) throw new Error(`no cookie: ${headers['set-cookie']}`);
+  return value;
+}
+
+async function me(token: string): Promise<number> {
+  return (await one.api('GET', '/api/auth/me', undefined, { authorization: `Bearer ${token}` })).status;
+}
+
+describe('signing in', () => {
+  test('gives a token that opens the API, and a cookie that no script can read', async () => {
+    const email = await newUser();
+    const answer = await login(email.toUpperCase());
+    expect(answer.body).toEqual({
+      access_token: expect.any(String),
       token_type: 'Bearer',
       expires_in: 900,
-      user: { email: 'Ann@example.com', superadmin: true },
+      user: { id: expect.any(String), email, superadmin: true },
     });
-    expect(response.headers['set-cookie']).toMatch(/HttpOnly; SameSite=Strict/);
-    expect(response.headers['set-cookie']).toMatch(/Path=\/api\/auth/);
-    const me = await master.master.app.inject({
-      url: '/api/auth/me',
-      headers: { authorization: `Bearer ${response.json().access_token}` },
-    });
-    expect(me.json()).toEqual(response.json().user);
+    expect(answer.headers['set-cookie']).toMatch(/; Path=\/api\/auth; HttpOnly; SameSite=Strict/);
+    expect(answer.headers['cache-control']).toBe('no-store');
+    expect(await me(answer.body.access_token)).toBe(200);
   });
 
-  test('answers an unknown user as it answers a wrong password, and after five failures asks for patience', async () => {
-    const wrong = await login('nope', 'bob@example.com');
-    expect([wrong.statusCode, wrong.json().code]).toEqual([401, 'BAD_CREDENTIALS']);
-    await createAdministrator(master.database, 'bob@example.com', 'correct horse battery');
-    const known = await login('nope', 'bob@example.com');
-    expect({ ...known.json(), request_id: '' }).toEqual({ ...wrong.json(), request_id: '' });
-    for (let index = 0; index < 3; index++) await login('nope', 'bob@example.com');
-    const limited = await login('correct horse battery', 'bob@example.com');
-    expect(limited.statusCode).toBe(429);
-    expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0);
+  test('says the same of a wrong password and of somebody who is not there', async () => {
+    const [wrong, nobody] = [await login(await newUser(), 'wrong'), await login('nobody@example.com', 'wrong')];
+    expect(wrong.body).toMatchObject({ status: 401, code: 'BAD_CREDENTIALS' });
+    expect({ ...wrong.body, request_id: '' }).toEqual({ ...nobody.body, request_id: '' });
+    expect(wrong.headers['set-cookie']).toBeUndefined();
   });
 
-  test('a refresh token is good once; used again it ends the whole session', async () => {
-    const first = cookieOf(await login());
-    const renewed = await post('/api/auth/refresh', {}, first);
-    expect(renewed.statusCode).toBe(200);
-    const second = cookieOf(renewed);
-    expect(second).not.toBe(first);
-    expect((await post('/api/auth/refresh', {}, first)).statusCode).toBe(401);
-    expect((await post('/api/auth/refresh', {}, second)).statusCode).toBe(401);
-    expect((await post('/api/auth/refresh', {})).statusCode).toBe(401);
+  test('keeps neither password nor refresh token where somebody who reads the database could use them', async () => {
+    const email = await newUser();
+    const cookie = cookieOf(await login(email));
+    const users = await one.database.query('SELECT * FROM app_user');
+    const tokens = await one.database.query<{ token_hash: Uint8Array }>('SELECT * FROM refresh_token');
+    expect(JSON.stringify(users.rows)).not.toContain(PASSWORD);
+    expect(tokens.rows.length).toBeGreaterThan(0);
+    for (const { token_hash } of tokens.rows) expect(Buffer.from(token_hash).toString('base64url')).not.toBe(cookie);
   });
 
-  test('signing out ends this session, or all of them', async () => {
-    const [one, two] = [cookieOf(await login()), cookieOf(await login())];
-    expect((await post('/api/auth/logout', {}, one)).statusCode).toBe(204);
-    expect((await post('/api/auth/refresh', {}, one)).statusCode).toBe(401);
-    const still = await post('/api/auth/refresh', {}, two);
-    expect(still.statusCode).toBe(200);
-    const three = cookieOf(await login());
-    await post('/api/auth/logout', { everywhere: true }, cookieOf(still));
-    expect((await post('/api/auth/refresh', {}, three)).statusCode).toBe(401);
+  test('is refused after five failures for an account, with the right password too, and for no other', async () => {
+    const [email, other] = [await newUser(), await newUser()];
+    for (let i = 0; i < 5; i++) expect((await login(email, 'wrong')).status).toBe(401);
+    const refused = await login(email);
+    expect(refused.body).toMatchObject({ status: 429, code: 'TOO_MANY_REQUESTS' });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(800);
+    expect((await login(other)).status).toBe(200);
   });
 
-  test('a password is changed by whoever knows it, and ends the other sessions', async () => {
-    await createAdministrator(master.database, 'eve@example.com', 'correct horse battery');
-    const other = cookieOf(await login('correct horse battery', 'eve@example.com'));
-    const here = await login('correct horse battery', 'eve@example.com');
-    const authorization = { authorization: `Bearer ${here.json().access_token}` };
-    const change = (current_password: string) =>
-      post(
-        '/api/auth/password',
-        { current_password, new_password: 'a longer new password' },
-        cookieOf(here),
-        authorization,
-      );
-    expect((await change('wrong')).statusCode).toBe(400);
-    expect((await change('correct horse battery')).statusCode).toBe(204);
-    expect((await post('/api/auth/refresh', {}, other)).statusCode).toBe(401);
-    expect((await post('/api/auth/refresh', {}, cookieOf(here))).statusCode).toBe(200);
-    expect((await login('a longer new password', 'eve@example.com')).statusCode).toBe(200);
+  test('is refused after twenty failures from an address, for whatever account', async () => {
+    const from = '192.0.2.7';
+    for (let i = 0; i < 20; i++) expect((await login(`x${i}@example.com`, 'wrong', from)).status).toBe(401);
+    const email = await newUser();
+    expect((await login(email, PASSWORD, from)).status).toBe(429);
+    expect((await login(email)).status).toBe(200);
   });
-});
 
-describe('access tokens', () => {
-  const secret = 's'.repeat(40);
-  const sign = (claims: object, header: object, key = secret) =>
-    new SignJWT({ ...claims })
-      .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', ...header })
-      .setSubject('u')
-      .setIssuer('voiceoi')
-      .setAudience('voiceoi-api')
-      .setIssuedAt()
-      .setExpirationTime('5m')
-      .sign(Buffer.from(key));
-
-  test('are taken only as they were made', async () => {
-    const tokens = accessTokens(secret);
-    const good = await tokens.issue('u');
-    expect(await tokens.verify(good)).toBe('u');
-    expect(await tokens.verify(await sign({}, {}))).toBe('u');
-    const [header, payload, signature] = good.split('.');
-    const none = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${payload}.`;
-    const refused = [
-      none,
-      `${header}.${payload}.${signature?.slice(0, -2)}xx`,
-      await sign({}, { typ: 'JWT' }),
-      await sign({}, { alg: 'HS512' }),
-      await sign({}, {}, 'x'.repeat(40)),
-      await sign({ iss: 'other' }, {}).then((token) => token.slice(1)),
-      '',
-    ];
-    for (const token of refused) expect(await tokens.verify(token)).toBeUndefined();
+  test('lets no right guess through among many at the same time', async () => {
+    const email = await newUser();
+    const guesses = [...Array.from({ length: 12 }, (_value, index) => `wrong ${index}`), PASSWORD];
+    const statuses = (await Promise.all(guesses.map((guess) => login(email, guess)))).map(({ status }) => status);
+    expect(statuses).not.toContain(200);
   });
-});
 
-describe('passwords', () => {
-  test('are kept as argon2id, each with a salt of its own, and verified', async () => {
-    const [one, two] = await Promise.all([hashPassword('Paßwort'), hashPassword('Paßwort')]);
-    expect(one).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-    expect(one).not.toBe(two);
-    expect(await verifyPassword('Paßwort', one)).toBe(true);
-    expect(await verifyPassword('Passwort', one)).toBe(false);
-    expect(await verifyPassword('x', 'unknown form')).toBe(false);
-  });
-});
-
-describe('limit of failures', () => {
-  test('lets five fail in fifteen minutes, and forgets them afterwards', () => {
-    let now = 0;
-    const limiter = failureLimiter(5, () => now);
-    for (let index = 0; index < 5; index++) {
-      expect(limiter.wait('a')).toBe(0);
-      limiter.fail('a');
+  test('counts afresh after a success', async () => {
+    const email = await newUser();
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 4; i++) expect((await login(email, 'wrong')).status).toBe(401);
+      expect((await login(email)).status).toBe(200);
     }
-    expect(limiter.wait('a')).toBe(900);
-    expect(limiter.wait('b')).toBe(0);
-    now = 15 * 60 * 1000 + 1;
-    expect(limiter.wait('a')).toBe(0);
+  });
+});
+
+describe('a session', () => {
+  test('goes on with the cookie, which changes each time', async () => {
+    const first = await login(await newUser());
+    const second = await post('refresh', { cookie: cookieOf(first) });
+    expect(second.status).toBe(200);
+    expect(cookieOf(second)).not.toBe(cookieOf(first));
+    expect(await me(second.body.access_token)).toBe(200);
+    expect((await post('refresh', { cookie: cookieOf(second) })).status).toBe(200);
+  });
+
+  test('ends for thief and owner alike when a cookie is used twice; other sessions go on', async () => {
+    const email = await newUser();
+    const other = cookieOf(await login(email));
+    const stolen = cookieOf(await login(email));
+    const renewed = cookieOf(await post('refresh', { cookie: stolen }));
+    expect((await post('refresh', { cookie: stolen })).body).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+    expect((await post('refresh', { cookie: renewed })).status).toBe(401);
+    expect((await post('refresh', { cookie: other })).status).toBe(200);
+  });
+
+  test('is renewed once by two requests at the same time', async () => {
+    const cookie = cookieOf(await login(await newUser()));
+    const both = await Promise.all([post('refresh', { cookie }), post('refresh', { cookie })]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 401]);
+  });
+
+  test.each([undefined, 'forged', 'x'.repeat(3000)])('is none with the cookie %s', async (cookie) => {
+    const answer = await post('refresh', cookie === undefined ? {} : { cookie });
+    expect(answer.body).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+  });
+
+  test('ends after its time', async () => {
+    const cookie = cookieOf(await login(await newUser()));
+    await one.database.query(`UPDATE refresh_token SET expires_at = now() - interval '1 second'`);
+    expect((await post('refresh', { cookie })).status).toBe(401);
+  });
+
+  test('ends here by signing out, and everywhere on demand', async () => {
+    const email = await newUser();
+    const [here, there, elsewhere] = [await login(email), await login(email), await login(email)].map(cookieOf);
+    if (!here || !there || !elsewhere) throw new Error('no cookies');
+    const left = await post('logout', { cookie: here });
+    expect(left.status).toBe(204);
+    expect(left.headers['set-cookie']).toMatch(/^voiceoi_refresh=;/);
+    expect((await post('refresh', { cookie: here })).status).toBe(401);
+    expect((await post('logout', { cookie: there, body: { everywhere: true } })).status).toBe(204);
+    expect((await post('refresh', { cookie: elsewhere })).status).toBe(401);
+  });
+
+  test('can be left without having one', async () => expect((await post('logout')).status).toBe(204));
+});
+
+describe('a new password', () => {
+  test('takes the place of the old one and ends the other sessions', async () => {
+    const email = await newUser();
+    const [here, there] = [await login(email), await login(email)];
+    const body = { current_password: PASSWORD, new_password: 'a better password' };
+    const changed = await post('password', { body, token: here.body.access_token, cookie: cookieOf(here) });
+    expect(changed.status).toBe(204);
+    expect((await post('refresh', { cookie: cookieOf(there) })).status).toBe(401);
+    expect((await post('refresh', { cookie: cookieOf(here) })).status).toBe(200);
+    expect((await login(email)).status).toBe(401);
+    expect((await login(email, 'a better password')).status).toBe(200);
+  });
+
+  test.each([
+    [{ current_password: 'wrong', new_password: 'a better password' }, '/current_password'],
+    [{ current_password: PASSWORD, new_password: 'short' }, '/new_password'],
+  ])('is not set by %o', async (body, path) => {
+    const email = await newUser();
+    const session = await login(email);
+    const answer = await post('password', { body, token: session.body.access_token });
+    expect(answer.body).toMatchObject({ status: 400, code: 'VALIDATION_FAILED', errors: [{ path }] });
+    expect((await login(email)).status).toBe(200);
+  });
+});
+
+describe('an access token', () => {
+  const SECRET = 'a secret for tests that is long enough';
+  interface Claims {
+    readonly secret?: string;
+    readonly type?: string;
+    readonly issuer?: string;
+    readonly audience?: string;
+    readonly expires?: string;
+    readonly algorithm?: string;
+  }
+  const make = async (sub: string, claims: Claims = {}): Promise<string> =>
+    new SignJWT()
+      .setProtectedHeader({ alg: claims.algorithm ?? 'HS256', typ: claims.type ?? 'at+jwt' })
+      .setSubject(sub)
+      .setIssuer(claims.issuer ?? 'voiceoi')
+      .setAudience(claims.audience ?? 'voiceoi-api')
+      .setIssuedAt()
+      .setExpirationTime(claims.expires ?? '15m')
+      .sign(Buffer.from(claims.secret ?? SECRET));
+
+  test('is good when it is made as the master makes it', async () => {
+    const { body } = await login(await newUser());
+    expect(await me(await make(body.user.id))).toBe(200);
+  });
+
+  test.each<Claims>([
+    { secret: 'another secret that is long enough too' },
+    { type: 'JWT' },
+    { issuer: 'somebody' },
+    { audience: 'somebody' },
+    { expires: '-1s' },
+    { algorithm: 'HS512' },
+  ])('is none with %o', async (claims) => {
+    const { body } = await login(await newUser());
+    expect(await me(await make(body.user.id, claims))).toBe(401);
+  });
+
+  test('is none without a signature, or when its user is gone', async () => {
+    const { body } = await login(await newUser());
+    const [, payload] = body.access_token.split('.');
+    const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url');
+    expect(await me(`${none}.${payload}.`)).toBe(401);
+    await one.database.query('DELETE FROM app_user WHERE id = $1', [body.user.id]);
+    expect(await me(body.access_token)).toBe(401);
   });
 });

@@ -1,6 +1,6 @@
 import { LoginAnswer, LoginRequest, LogoutRequest, PasswordRequest, User } from '@voiceoi/contracts';
 import type { FastifyReply } from 'fastify';
-import { type App, type Feature, ProblemError, route } from '../http/index.ts';
+import { type App, bodyOptional, type Feature, ProblemError, route } from '../http/index.ts';
 import { type AuthService, REFRESH_DAYS, type Session } from './service.ts';
 
 const COOKIE = 'voiceoi_refresh';
@@ -52,16 +52,19 @@ export function authRoutes(auth: AuthService, secureCookies: boolean): Feature {
 
     app.post(
       '/api/auth/logout',
-      route({
-        id: 'logout',
-        tag: 'auth',
-        summary: 'Sign out, here or everywhere',
-        access: 'public',
-        body: LogoutRequest,
-        answers: { 204: null },
-      }),
+      {
+        ...bodyOptional,
+        ...route({
+          id: 'logout',
+          tag: 'auth',
+          summary: 'Sign out, here or everywhere',
+          access: 'public',
+          body: LogoutRequest,
+          answers: { 204: null },
+        }),
+      },
       async (request, reply) => {
-        await auth.logout(request.cookies[COOKIE], request.body?.everywhere ?? false);
+        await auth.logout(request.cookies[COOKIE], request.body.everywhere ?? false);
         return reply.clearCookie(COOKIE, cookie).code(204).send();
       },
     );

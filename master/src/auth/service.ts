@@ -46,7 +46,8 @@ export function authService(database: Database, tokens: AccessTokens): AuthServi
   return {
     login: async (email, password, address) => {
       const account = email.toLowerCase();
-      checkFailures(Math.max(accounts.wait(account), addresses.wait(address)));
+      const check = (): void => checkFailures(Math.max(accounts.wait(account), addresses.wait(address)));
+      check();
       const user = await store.findUserByEmail(database, email);
       const fits = await verifyPassword(password, user?.password_hash ?? (await nobody));
       if (!user || !fits) {
@@ -54,6 +55,8 @@ export function authService(database: Database, tokens: AccessTokens): AuthServi
         addresses.fail(address);
         throw new ProblemError('BAD_CREDENTIALS', 'E-mail or password is wrong');
       }
+      // Guesses that were sent at the same time have failed meanwhile: the right one among them must not get through.
+      check();
       accounts.succeed(account);
       return startSession(database, user, uuidv7());
     },

@@ -7,6 +7,7 @@ import {
   actorOf,
   checkIfMatch,
   type Feature,
+  IF_MATCH,
   ListQuery,
   Page,
   pageOf,
@@ -99,6 +100,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
         summary: 'Set a campaign, or make it',
         access: 'org:write',
         params: CampaignParams,
+        headers: IF_MATCH,
         body: PutCampaign,
         answers: { 200: Campaign, 201: Campaign },
         problems: ['CHANGED_MEANWHILE'],
@@ -108,7 +110,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
         const fields = withDefaults(request.body);
         const existed = await revisions.change({ orgId, actor: actorOf(request) }, async (tx) => {
           const before = await store.findCampaign(tx, orgId, id);
-          checkIfMatch(request.headers['if-match'], before?.rowVersion ?? 0);
+          checkIfMatch(request.headers['if-match'], before?.rowVersion);
           await checkReferences(tx, orgId, fields);
           if (before) await store.updateCampaign(tx, orgId, id, fields);
           else await store.insertCampaign(tx, orgId, id, fields);
@@ -127,6 +129,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
         summary: 'Change a campaign field by field; null returns a field to its default',
         access: 'org:write',
         params: CampaignParams,
+        headers: IF_MATCH,
         body: PatchCampaign,
         answers: { 200: Campaign },
         problems: ['CHANGED_MEANWHILE'],
@@ -152,6 +155,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
         summary: 'Delete a campaign; calls in flight go on',
         access: 'org:write',
         params: CampaignParams,
+        headers: IF_MATCH,
         answers: { 204: null },
         problems: ['CHANGED_MEANWHILE'],
       }),

@@ -30,9 +30,12 @@ export async function createApp({ log, metrics, authenticators, features }: AppO
     keepAliveTimeout: 65_000,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 128 },
+    frameworkErrors: answerError,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler as Parameters<typeof app.setValidatorCompiler>[0]);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  // Fastify takes text/plain unasked; here a body is JSON unless a route says otherwise.
+  app.removeContentTypeParser('text/plain');
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(answerNotFound);
   app.decorateRequest('principal');

@@ -1,7 +1,8 @@
 export { type Access, type Authenticators, actorOf, type Principal } from './access.ts';
 export { createApp } from './app.ts';
 export type { App, Feature } from './app-type.ts';
-export { checkIfMatch, etagOf } from './etag.ts';
+export { bodyOptional } from './body-optional.ts';
+export { checkIfMatch, etagOf, IF_MATCH } from './etag.ts';
 export { ListQuery, Page, type PageRequest, pageOf, pageRequest } from './listing.ts';
 export { route } from './openapi.ts';
 export { notFound, type ProblemCode, ProblemError, validationFailed } from './problems.ts';

@@ -50,7 +50,7 @@ interface RouteDescription {
   readonly params?: TSchema;
   readonly query?: TSchema;
   readonly body?: TSchema;
-  readonly headers?: object;
+  readonly headers?: { readonly [name: string]: object };
   /** Answers by status; null for one without content. */
   readonly answers: { readonly [status: number]: TSchema | null };
   /** Problems beside those that every route of its kind can have. */
@@ -80,6 +80,7 @@ export function route<const D extends RouteDescription>(description: D): RouteOp
     ...(params && { params }),
     ...(query && { querystring: query }),
     ...(body && { body }),
+    ...(description.headers && { headers: { type: 'object', properties: description.headers } }),
     response: responses(description),
   };
   return { config: { access }, schema: schema as unknown as SchemaOf<D> };

@@ -132,7 +132,9 @@ function checkSettings({ timezone }: OrgSettings): void {
   ]);
 }
 
+/** Intl also takes offsets such as `+05:00`: those are no zones, they know no summer time. */
 function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
     return true;

@@ -1,19 +1,23 @@
 import * as contracts from '@voiceoi/contracts';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import Type from 'typebox';
 import type { Database } from '../database/index.ts';
-import { type App, actorOf, checkIfMatch, ListQuery, Page, pageOf, pageRequest, route } from '../http/index.ts';
+import {
+  type App,
+  actorOf,
+  bodyOptional,
+  checkIfMatch,
+  IF_MATCH,
+  ListQuery,
+  Page,
+  pageOf,
+  pageRequest,
+  route,
+} from '../http/index.ts';
 import type { Draft, ScriptService } from './service.ts';
 import * as store from './store.ts';
 
 const { ScriptParams, VersionParams } = contracts;
-
-/** For routes whose body has optional fields alone: no body at all is an empty one. */
-const bodyOptional = {
-  preValidation: async (request: FastifyRequest): Promise<void> => {
-    if (request.body === undefined || request.body === null) request.body = {};
-  },
-};
 
 /** A script's content: draft, validation, versions, differences, simulation. */
 export function contentRoutes(app: App, database: Database, service: ScriptService): void {
@@ -45,6 +49,7 @@ export function contentRoutes(app: App, database: Database, service: ScriptServi
       params: ScriptParams,
       body: contracts.PutDraft,
       answers: { 200: contracts.Draft },
+      headers: IF_MATCH,
       problems: ['CHANGED_MEANWHILE'],
     }),
     async (request, reply) => {

@@ -8,6 +8,7 @@ import {
   actorOf,
   checkIfMatch,
   type Feature,
+  IF_MATCH,
   ListQuery,
   Page,
   pageOf,
@@ -102,6 +103,7 @@ export function scriptRoutes(database: Database, revisions: Revisions, service: 
         params: ScriptParams,
         body: PatchScript,
         answers: { 200: Script },
+        headers: IF_MATCH,
         problems: ['CHANGED_MEANWHILE'],
       }),
       async (request, reply) => {
@@ -125,6 +127,7 @@ export function scriptRoutes(database: Database, revisions: Revisions, service: 
         access: 'org:write',
         params: ScriptParams,
         answers: { 204: null },
+        headers: IF_MATCH,
         problems: ['IN_USE', 'CHANGED_MEANWHILE'],
       }),
       async (request, reply) => {
