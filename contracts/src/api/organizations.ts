@@ -47,6 +47,7 @@ export const CampaignParams = Type.Object({ org_id: OrgId, campaign_id: Campaign
 const VersionChoice = Type.Union([Type.Literal('latest'), Version]);
 const Variables = Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$' }), Type.Unknown(), {
   maxProperties: 256,
+  additionalProperties: false,
 });
 const LeadVariables = Type.Array(
   Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,79}(\\([A-Za-z0-9_,-]{0,80}\\))?$' }),
