@@ -2,7 +2,8 @@ import { createLogger, createMetrics } from '@voiceoi/kernel';
 import Type from 'typebox';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Principal } from './access.ts';
-import { type App, createApp, type Feature } from './app.ts';
+import { createApp } from './app.ts';
+import type { App, Feature } from './feature.ts';
 import { route } from './openapi.ts';
 import { ProblemError } from './problems.ts';
 

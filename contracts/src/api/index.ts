@@ -1,0 +1,4 @@
+export * from './auth.ts';
+export * from './calls.ts';
+export * from './organizations.ts';
+export * from './scripts.ts';
