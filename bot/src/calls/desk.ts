@@ -22,11 +22,13 @@ export interface NodeDesk extends CallDesk {
   stopTaking(): void;
   /** Resolves when no call is in flight, or after `withinMs`. */
   idle(withinMs: number): Promise<void>;
+  /** Gives the calls that are still in flight back to the dialplan as `failed`, within this time. */
+  cutAll(reason: string, withinMs: number): void;
   close(): void;
 }
 
 /** Time limits of calls are looked at this often. */
-const SWEEP_MS = 1000;
+const SWEEP_MS = 250;
 
 /** Takes or refuses calls, and knows those in flight. */
 export function createDesk(options: DeskOptions): NodeDesk {
@@ -50,7 +52,13 @@ export function createDesk(options: DeskOptions): NodeDesk {
 
   const admission = (incoming: IncomingCall): Admission => {
     const callId = uuidv7();
-    const view = { ...configurationView(configuration), activeCalls: calls.size, maxCalls, isTakingCalls: isTaking };
+    const view = {
+      ...configurationView(configuration),
+      activeCalls: calls.size,
+      maxCalls,
+      isTakingCalls: isTaking,
+      nodeId: options.nodeId,
+    };
     const admitted = admit(incoming, callId, view);
     if (admitted.kind === 'refused') {
       refuse(callId, incoming, admitted, services);
@@ -78,6 +86,9 @@ export function createDesk(options: DeskOptions): NodeDesk {
       isTaking = false;
     },
     idle: (withinMs) => whenIdle(calls, onIdle, withinMs),
+    cutAll: (reason, withinMs) => {
+      for (const call of calls) call.cut(reason, withinMs);
+    },
     close: () => clearInterval(sweep),
   };
 }
