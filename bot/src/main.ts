@@ -8,7 +8,6 @@ import {
   readCommandLine,
   runUntilSignal,
   type SettingsProblem,
-  sayAndEnd,
   settingsProblem,
   startOpsServer,
   VERSION,
@@ -26,7 +25,11 @@ const commandLine = await readCommandLine({
   check,
 });
 if (commandLine.kind === 'run') await run(commandLine.values);
-else sayAndEnd(commandLine);
+else {
+  if (commandLine.stdout) console.log(commandLine.stdout);
+  if (commandLine.stderr) console.error(commandLine.stderr);
+  process.exitCode = commandLine.code;
+}
 
 async function check(settings: Partial<BotSettings>): Promise<readonly SettingsProblem[]> {
   const ports = (['AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const).map((name) => ({

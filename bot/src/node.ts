@@ -73,9 +73,10 @@ export async function startBot({ settings, bootstrap, log, metrics }: BotOptions
     await sleep(settings.ANNOUNCE_SECONDS * 1000);
     desk.stopTaking();
     await desk.idle(settings.DRAIN_SECONDS * 1000);
-    desk.endAll();
-    await desk.idle(END_MS);
+    desk.cutAll('the node has ended', CUT_MS);
+    await desk.idle(CUT_MS + 1000);
     await agi.close();
+    await desk.idle(1000);
     await sink.flush(settings.FLUSH_SECONDS * 1000);
     await Promise.all([configuration.stop(), sink.stop()]);
     outbound.close();
@@ -99,9 +100,8 @@ function readiness(configuration: Configuration, isStopping: boolean): Readiness
   return { ready: reasons.length === 0, reasons };
 }
 
-/** How long calls that are ended at the deadline have to say so to Asterisk and leave their records. */
-const END_MS = 10_000;
-
+/** How long calls that outlast `DRAIN_SECONDS` have to be given back to the dialplan. */
+const CUT_MS = 2000;
 /** Confirmations that may be missed before a configuration is called stale (sync-protocol.md): three polls. */
 const STALE_SECONDS = 180;
 

@@ -43,16 +43,6 @@ export const CampaignVariables = Type.Record(
   { additionalProperties: false },
 );
 
-/**
- * A channel variable that is read before the first step, or one of the functions that only look: reading evaluates functions, and Asterisk has some that act
- * (`SHELL`, `LOCK`).
- */
-export const ReadableVariable = Type.String({
-  pattern:
-    '^([A-Za-z_][A-Za-z0-9_]{0,79}|(CALLERID|CHANNEL|CONNECTEDLINE|REDIRECTING|PJSIP_HEADER|SIP_HEADER|CDR)\\([A-Za-z0-9_,-]{1,80}\\))$',
-  description: 'Channel variable, for example `first_name` or `CALLERID(num)`',
-});
-
 /** A campaign as nodes get it: `version` is the number that it plays; null while its script has no published version. */
 export const BundleCampaign = Type.Object({
   id: CampaignId,
@@ -61,7 +51,7 @@ export const BundleCampaign = Type.Object({
   script_id: ScriptId,
   version: Type.Union([Version, Type.Null()]),
   variables: CampaignVariables,
-  lead_variables: Type.Array(ReadableVariable),
+  lead_variables: Type.Array(Type.String()),
   canary: Type.Optional(Canary),
   updated_at: Timestamp,
 });

@@ -5,7 +5,6 @@ import {
   readCommandLine,
   runUntilSignal,
   type SettingsProblem,
-  sayAndEnd,
   startOpsServer,
   VERSION,
 } from '@voiceoi/kernel';
@@ -24,7 +23,11 @@ const commandLine = await readCommandLine({
   check,
 });
 if (commandLine.kind === 'run') await run(commandLine.values);
-else sayAndEnd(commandLine);
+else {
+  if (commandLine.stdout) console.log(commandLine.stdout);
+  if (commandLine.stderr) console.error(commandLine.stderr);
+  process.exitCode = commandLine.code;
+}
 
 function check(settings: Partial<MasterSettings>): Promise<readonly SettingsProblem[]> {
   return checkPorts(

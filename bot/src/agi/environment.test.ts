@@ -186,6 +186,29 @@ describe('an environment that somebody has tampered with', () => {
     expect(words).toEqual(['org_id=good']);
   });
 
+  const tail = 'agi_context: rig\nagi_threadid: 1\nagi_arg_1: __proto__=x\nagi_arg_2: a=1\n\n';
+  test.each<readonly [string, Buffer]>([
+    ['lines in a caller’s name', Buffer.from(`${BASE}agi_calleridname: Bob\nagi_channel: EVIL\njunk\n: x\n${tail}`)],
+    ['an empty line in a caller’s name', Buffer.from(`${BASE}agi_calleridname: Bob\n\nagi_arg_1: evil=1\n\n${tail}`)],
+    ['Windows lines', Buffer.from(`${BASE}${tail}`.replaceAll('\n', '\r\n'))],
+    [
+      'bytes that are not UTF-8',
+      Buffer.concat([
+        Buffer.from(`${BASE}agi_calleridname: `),
+        Buffer.of(0xc3, 0x28, 0xf0, 0x9f, 0x0a),
+        Buffer.from(tail),
+      ]),
+    ],
+  ])('reads the same wherever it is cut: %s', (_name, bytes) => {
+    const expected = complete(bytes);
+    expect(expected.arguments).toEqual(['__proto__=x', 'a=1']);
+    expect(expected.variables.channel).toBe('SIP/1-2');
+    expect(expected.variables.context).toBe('rig');
+    for (let cut = 1; cut < bytes.length; cut++)
+      expect(complete(bytes.subarray(0, cut), bytes.subarray(cut)), `cut at ${cut}`).toEqual(expected);
+    expect(complete(...[...bytes].map((byte) => Buffer.of(byte)))).toEqual(expected);
+  });
+
   test('what stands behind the end is handed on', () => {
     const progress = read(`${BASE}agi_threadid: 1\n\nHANGUP\n`);
     expect(progress).toMatchObject({ kind: 'complete' });
@@ -208,6 +231,14 @@ describe('an environment that does not end', () => {
     const kilobyte = Buffer.alloc(1024, 'a');
     for (let sent = 0; sent < 8; sent++) expect(reader.push(kilobyte).kind).toBe('more');
     expect(reader.push(kilobyte)).toMatchObject({ kind: 'refused', reason: expect.stringContaining('line') });
+  });
+
+  test('ten megabytes without a line feed are refused in one read, and after 8 kB of many', () => {
+    expect(read(Buffer.alloc(10_000_000, 'x')).kind).toBe('refused');
+    const reader = new EnvironmentReader();
+    let taken = 0;
+    while (reader.push(Buffer.alloc(1000, 'x')).kind === 'more') taken += 1000;
+    expect(taken).toBe(8000);
   });
 
   test('more than 64 kB is refused, in one read or in many', () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { orderlyTurns, readRecording, readRecordings } from '../../../test/services/agi-recordings.ts';
 import { type Reply, type ReplyEvent, ReplyReader } from './reply.ts';
@@ -167,6 +168,55 @@ describe('a value', () => {
       expect(read(true, bytes.subarray(0, cut), bytes.subarray(cut))).toEqual([
         { code: 200, result: '1', value: '日本' },
       ]);
+  });
+});
+
+describe('any answer', () => {
+  /** Its lines, or a value in one piece since a HANGUP in it would be a part of it; and what it says. */
+  type Told = readonly [lines: readonly string[], expectsValue: boolean, reply: Reply];
+  const told: fc.Arbitrary<Told> = fc.oneof(
+    fc.constantFrom<Told>(
+      [['200 result=0'], false, { code: 200, result: '0' }],
+      [['200 result='], false, { code: 200, result: '' }],
+      [['200 result= (timeout)'], false, { code: 200, result: '', value: 'timeout' }],
+      [['200 result=-1 (hangup) endpos=77'], false, { code: 200, result: '-1', value: 'hangup', endpos: 77 }],
+      [['200 result=345 (timeout)'], false, { code: 200, result: '345', value: 'timeout' }],
+      [['200 result=0'], true, { code: 200, result: '0' }],
+      [['100 result=0 Trying...', '200 result=0 Gosub complete'], false, { code: 200, result: '0' }],
+      [['510 Invalid or unknown command'], false, { code: 510, result: '' }],
+      [['510 Invalid or unknown command'], true, { code: 510, result: '' }],
+      [['511 Command Not Permitted on a dead channel or intercept routine'], true, { code: 511, result: '' }],
+      [['520-Invalid', '', ' Usage: X (y)', '200 result=1', '520 End'], false, { code: 520, result: '' }],
+      [['520-Invalid', '200 result=1 (x)', '520 End'], true, { code: 520, result: '' }],
+    ),
+    fc
+      .array(fc.constantFrom('a', ' ', '(', ')', '\n', 'HANGUP', '200 result=0', '520-', '日', '"', '\r'))
+      .map((parts) => parts.join(''))
+      .filter((value) => !value.includes(')\n'))
+      .map((value): Told => [[`200 result=1 (${value})`], true, { code: 200, result: '1', value }]),
+  );
+  const share = fc.double({ min: 0, max: 1, noNaN: true });
+  const turn = fc.record({ told, hangups: fc.array(share, { maxLength: 3 }), cuts: fc.array(share, { maxLength: 8 }) });
+
+  test('belongs to its command, with HANGUP between any lines, cut anywhere', () => {
+    fc.assert(
+      fc.property(fc.array(turn, { minLength: 1, maxLength: 6 }), (turns) => {
+        const reader = new ReplyReader();
+        for (const { told: answer, hangups, cuts } of turns) {
+          const lines = [...answer[0]];
+          for (const at of hangups) lines.splice(Math.round(at * lines.length), 0, 'HANGUP');
+          const bytes = Buffer.from(`${lines.join('\n')}\n`);
+          const ends = cuts.map((at) => Math.round(at * bytes.length)).sort((a, b) => a - b);
+          reader.begin(answer[1]);
+          const events = [...ends, bytes.length].flatMap((end, index) =>
+            heard(reader.read(bytes.subarray(index === 0 ? 0 : ends[index - 1], end))),
+          );
+          expect(events.filter((event) => event !== 'hangup')).toEqual([answer[2]]);
+          expect(events.filter((event) => event === 'hangup')).toHaveLength(hangups.length);
+        }
+      }),
+      { numRuns: 3000 },
+    );
   });
 });
 

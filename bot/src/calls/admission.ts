@@ -1,16 +1,16 @@
-import type { Canary } from '@voiceoi/contracts';
+import type { BundleCampaign } from '@voiceoi/contracts';
 import type { PlayableCampaign, PlayableOrg, PlayableScript } from '../sync/index.ts';
 import type { IncomingCall, RefusalReason } from './ports.ts';
 
 /** What admission looks at. */
 export interface AdmissionView {
+  readonly nodeId: string;
   readonly onlyOrg: string | undefined;
   serves(orgId: string): boolean;
   playable(orgId: string): PlayableOrg | undefined;
   readonly activeCalls: number;
   readonly maxCalls: number;
   readonly isTakingCalls: boolean;
-  readonly nodeId: string;
 }
 
 /** A call that the node takes, and what it is going to play. */
@@ -50,15 +50,15 @@ export function admit(call: IncomingCall, callId: string, view: AdmissionView): 
   if (!campaign) return refuse('unknown_campaign', 'no such campaign');
   if (campaign.campaign.status !== 'active') return refuse('campaign_paused', 'the campaign is paused');
   if (campaign.campaign.version === null) return refuse('no_script', 'the campaign’s script has no published version');
-  const isCanary = campaign.canary !== undefined && isChosen(campaign.campaign.canary, view.nodeId, callId);
+  const isCanary = campaign.canary !== undefined && isInCanary(campaign.campaign.canary, callId, view.nodeId);
   const script = isCanary ? campaign.canary : campaign.script;
   if (!script) return refuse('script_broken', 'the campaign’s script cannot be played');
   return { kind: 'admitted', org, campaign, script, isCanary };
 }
 
-/** Whether a canary takes this call: by the node that answers, or by its share of all calls. */
-function isChosen(canary: Canary | undefined, nodeId: string, callId: string): boolean {
-  return canary?.node_ids?.includes(nodeId) ?? (canary?.percent ?? 0) > share(callId);
+/** Whether a call plays the canary: by its share of all calls, or because it came to one of the canary's nodes. */
+function isInCanary(canary: BundleCampaign['canary'], callId: string, nodeId: string): boolean {
+  return (canary?.percent ?? 0) > share(callId) || (canary?.node_ids?.includes(nodeId) ?? false);
 }
 
 /** A number from 0 up to 100 from the random part of a call's id (UUIDv7: its last 62 bits). */

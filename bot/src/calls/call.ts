@@ -9,8 +9,8 @@ import {
   start,
   type Turn,
 } from '@voiceoi/script';
-import type { Outbound } from '../outbound/index.ts';
-import type { LogSink } from '../spool/index.ts';
+import type { HttpEffect, Outbound } from '../outbound/index.ts';
+import type { LogSink, QueuedRecord } from '../spool/index.ts';
 import type { Admitted } from './admission.ts';
 import type { CallMetrics } from './metrics.ts';
 import type { CallChannel, IncomingCall } from './ports.ts';
@@ -27,6 +27,8 @@ export interface CallServices {
 
 /** After its time is over, a running command has this long to end. */
 const GRACE_MS = 5000;
+/** Steps that are kept before they become records: a call may last a day. */
+const MOST_STEPS = 200;
 
 /** One call from its admission to its records. It keeps the script version it began with, whatever is published meanwhile. */
 export class Call {
@@ -35,11 +37,13 @@ export class Call {
   readonly #incoming: IncomingCall;
   readonly #services: CallServices;
   readonly #identity: CallIdentity;
-  readonly #steps: TimedStep[] = [];
+  #steps: TimedStep[] = [];
+  #stepCount = 0;
   #channel: CallChannel | undefined;
   #lead: { readonly [name: string]: string };
-  #isOver = false;
-  #overReason: string | undefined;
+  #isAborted = false;
+  /** Why the node ends the call, when it does. */
+  #cutBecause: string | undefined;
   #sawHangup = false;
   #stopWork: AbortController | undefined;
   #turn: { readonly seq: unknown; readonly ms: number } | undefined;
@@ -65,24 +69,33 @@ export class Call {
     };
   }
 
-  /** Ends the call when it has lasted longer than its script allows. `now` is `performance.now()`. */
+  /** Ends what runs when the call has lasted longer than its script allows. `now` is `performance.now()`. */
   sweep(now: number): void {
-    const seconds = this.#admitted.script.script.limits.max_call_seconds;
-    if (now - this.acceptedAt >= seconds * 1000) this.endNow(undefined);
+    const overMs = now - this.acceptedAt - this.#limitMs;
+    if (overMs >= 0) this.#abort(Math.max(0, GRACE_MS - overMs));
   }
 
-  /** The running command ends, or is ended after a grace, and the call with it. `reason` stands in its record. */
-  endNow(reason: string | undefined): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#overReason = reason;
+  /** Gives the call back to the dialplan as `failed` within this time: the node ends. */
+  cut(reason: string, withinMs: number): void {
+    this.#cutBecause ??= reason;
+    this.#abort(withinMs);
+  }
+
+  #abort(withinMs: number): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
     this.#stopWork?.abort();
-    this.#channel?.abort(GRACE_MS);
+    this.#channel?.abort(withinMs);
+  }
+
+  get #limitMs(): number {
+    return this.#admitted.script.script.limits.max_call_seconds * 1000;
   }
 
   /** Plays the script over the channel and writes the records. Never rejects. */
   async run(channel: CallChannel): Promise<void> {
     this.#channel = channel;
+    if (this.#isAborted) channel.abort(0);
     const end = await this.#play(channel).catch((error: unknown): CallEnd => {
       this.#services.log.error(
         { err: error, call_id: this.#identity.callId },
@@ -95,7 +108,7 @@ export class Call {
       { name: 'VOICEOI_DISPOSITION', value: end.disposition ?? '' },
     ]);
     channel.close();
-    this.#record(this.#overReason === undefined ? end : { ...end, reason: this.#overReason }, channel);
+    this.#record(end, channel);
   }
 
   async #play(channel: CallChannel): Promise<CallEnd> {
@@ -106,19 +119,33 @@ export class Call {
     for (;;) {
       this.#keep(turn);
       if (turn.end || !turn.effect) return turn.end ?? { outcome: 'failed', reason: 'nothing to do' };
-      turn = advance(script, context, turn.state, await this.#carryOut(turn, turn.effect, channel));
+      const event = await this.#carryOut(turn, turn.effect, channel);
+      if (this.#cutBecause !== undefined) return { outcome: 'failed', reason: this.#cutBecause };
+      turn = advance(script, context, turn.state, event);
     }
   }
 
   /** Tells the channel who it is, and reads what the campaign wants to know of it. */
   async #prepare(channel: CallChannel): Promise<void> {
-    await channel.setVariables([{ name: 'VOICEOI_CALL_ID', value: this.#identity.callId }]);
-    const { orgId, campaignId } = this.#identity;
-    if (channel.firstCommandAt !== undefined)
-      this.#services.metrics.firstCommand(orgId, campaignId)((channel.firstCommandAt - this.acceptedAt) / 1000);
+    const said = channel.setVariables([{ name: 'VOICEOI_CALL_ID', value: this.#identity.callId }]);
     const names = this.#admitted.campaign.campaign.lead_variables;
-    if (names.length > 0) this.#lead = { ...this.#lead, ...Object.fromEntries(await channel.readVariables(names)) };
-    this.#services.sink.append(orgId, [startRecord(this.#identity, this.#leadId())]);
+    // While Asterisk answers: what is written here keeps nobody waiting.
+    this.#measureFirstCommand(channel);
+    if (names.length === 0) this.#begun();
+    await said;
+    if (names.length === 0) return;
+    this.#lead = { ...Object.fromEntries(await channel.readVariables(names)), ...this.#lead };
+    this.#begun();
+  }
+
+  #begun(): void {
+    this.#services.sink.append(this.#identity.orgId, [startRecord(this.#identity, this.#leadId())]);
+  }
+
+  #measureFirstCommand({ firstCommandAt }: CallChannel): void {
+    if (firstCommandAt === undefined) return;
+    const { orgId, campaignId } = this.#identity;
+    this.#services.metrics.firstCommand(orgId, campaignId)((firstCommandAt - this.acceptedAt) / 1000);
   }
 
   async #carryOut(turn: Turn, effect: Effect, channel: CallChannel): Promise<CallEvent> {
@@ -129,7 +156,7 @@ export class Call {
     const result = await pending;
     const at_ms = this.#atMs();
     if (effect.kind === 'answer' && result.kind === 'done') this.#answeredAtMs ??= at_ms;
-    if (this.#isOver) return { kind: 'limit', at_ms };
+    if (at_ms >= this.#limitMs) return { kind: 'limit', at_ms };
     if (channel.hungUp && !this.#sawHangup) {
       this.#sawHangup = true;
       return { kind: 'hangup', at_ms, result };
@@ -137,8 +164,8 @@ export class Call {
     return { kind: 'result', at_ms, result };
   }
 
-  /** A request whose caller leaves meanwhile is given up; one that runs after the hangup is not. */
-  async #webhook(effect: Extract<Effect, { kind: 'http' }>, channel: CallChannel): Promise<EffectResult> {
+  /** Ends early with the caller, to whom its answer no longer matters; a request that `on_hangup` makes is carried through. */
+  async #webhook(effect: HttpEffect, channel: CallChannel): Promise<EffectResult> {
     const stop = new AbortController();
     this.#stopWork = stop;
     if (!channel.hungUp) channel.gone.then(() => stop.abort());
@@ -160,21 +187,29 @@ export class Call {
   #keep(turn: Turn): void {
     for (const step of turn.finished)
       this.#steps.push({ step, turnMs: this.#turn?.seq === step.seq ? this.#turn.ms : undefined });
+    if (this.#steps.length >= MOST_STEPS) this.#services.sink.append(this.#identity.orgId, this.#takeEvents());
   }
 
-  #record(end: CallEnd, channel: CallChannel): void {
+  #takeEvents(): readonly QueuedRecord[] {
+    const steps = this.#steps;
+    this.#steps = [];
+    this.#stepCount += steps.length;
+    return steps.map((step) => eventRecord(this.#identity, step));
+  }
+
+  #record(end: CallEnd, { firstCommandAt }: CallChannel): void {
     const { sink, metrics } = this.#services;
-    const identity = this.#identity;
-    const firstCommandMs = channel.firstCommandAt === undefined ? undefined : channel.firstCommandAt - this.acceptedAt;
+    const { orgId, campaignId } = this.#identity;
     const times = {
       answeredAtMs: this.#answeredAtMs,
       durationMs: this.#atMs(),
-      firstCommandMs,
+      firstCommandMs: firstCommandAt === undefined ? undefined : firstCommandAt - this.acceptedAt,
       slowestTurnMs: this.#slowestTurnMs,
     };
-    const events = this.#steps.map((step) => eventRecord(identity, step));
-    sink.append(identity.orgId, [...events, callRecord(identity, end, times, events.length, this.#leadId())]);
-    metrics.ended(identity.orgId, identity.campaignId, end.outcome);
+    const events = this.#takeEvents();
+    const call = callRecord(this.#identity, end, times, this.#stepCount, this.#leadId());
+    sink.append(orgId, [...events, call]);
+    metrics.ended(orgId, campaignId, end.outcome);
   }
 
   #context(): CallContext {

@@ -318,7 +318,7 @@ describe('admission', () => {
     const channel = new TestChannel((effect) => (effect.kind === 'gather' ? new Promise(() => {}) : { kind: 'done' }));
     const running = take(made, channel);
     await new Promise((resolve) => setImmediate(resolve));
-    made.desk.endAll();
+    made.desk.cutAll('the node is ending', 100);
     await Promise.all([running, made.desk.idle(5000)]);
     expect(channel.written.get('VOICEOI_OUTCOME')).toBe('limit');
     expect(made.records().at(-1)).toMatchObject({ outcome: 'limit', reason: 'the node is ending' });

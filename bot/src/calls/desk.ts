@@ -20,15 +20,15 @@ export interface NodeDesk extends CallDesk {
   oldestSeconds(): number;
   /** From now on no new call is taken. */
   stopTaking(): void;
-  /** Ends every call in flight as if its time were over: it goes back to the dialplan with its variables and leaves its record. */
-  endAll(): void;
   /** Resolves when no call is in flight, or after `withinMs`. */
   idle(withinMs: number): Promise<void>;
+  /** Gives the calls that are still in flight back to the dialplan as `failed`, within this time. */
+  cutAll(reason: string, withinMs: number): void;
   close(): void;
 }
 
 /** Time limits of calls are looked at this often. */
-const SWEEP_MS = 1000;
+const SWEEP_MS = 250;
 
 /** Takes or refuses calls, and knows those in flight. */
 export function createDesk(options: DeskOptions): NodeDesk {
@@ -67,10 +67,8 @@ export function createDesk(options: DeskOptions): NodeDesk {
     const call = new Call(callId, incoming, admitted, services);
     calls.add(call);
     const run: Extract<Admission, { kind: 'taken' }>['run'] = async (channel) => {
-      await call.run(channel).finally(() => {
-        calls.delete(call);
-        if (calls.size === 0) for (const resolve of onIdle) resolve();
-      });
+      await call.run(channel).finally(() => calls.delete(call));
+      if (calls.size === 0) for (const resolve of onIdle) resolve();
     };
     return { kind: 'taken', run };
   };
@@ -87,10 +85,10 @@ export function createDesk(options: DeskOptions): NodeDesk {
     stopTaking: () => {
       isTaking = false;
     },
-    endAll: () => {
-      for (const call of calls) call.endNow('the node is ending');
-    },
     idle: (withinMs) => whenIdle(calls, onIdle, withinMs),
+    cutAll: (reason, withinMs) => {
+      for (const call of calls) call.cut(reason, withinMs);
+    },
     close: () => clearInterval(sweep),
   };
 }

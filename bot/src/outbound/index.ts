@@ -1,1 +1,1 @@
-export { createOutbound, type Outbound } from './request.ts';
+export { createOutbound, type HttpEffect, type Outbound } from './request.ts';

@@ -1,10 +1,10 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import type { Json } from '@voiceoi/contracts';
 import type { Effect, EffectResult } from '@voiceoi/script';
-import { guardHost } from './guard.ts';
+import { readAnswer } from './answer.ts';
+import { type GuardResult, guardHost, type Resolve, systemResolve } from './guard.ts';
 
-type HttpEffect = Extract<Effect, { kind: 'http' }>;
+export type HttpEffect = Extract<Effect, { kind: 'http' }>;
 
 /** Sends the webhook requests of scripts. */
 export interface Outbound {
@@ -13,17 +13,34 @@ export interface Outbound {
   close(): void;
 }
 
-/** Longest answer that a script gets; longer ones fail. */
-const LONGEST_ANSWER = 64 * 1024;
-const POOL = { keepAlive: true, maxSockets: 256, maxFreeSockets: 32, timeout: 30_000 };
+interface OutboundOptions {
+  /** How host names are resolved; as the system does unless given. */
+  readonly resolve?: Resolve;
+}
 
-export function createOutbound(): Outbound {
+interface Agents {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+}
+
+/** What came of one try; `again`: another may end better. */
+interface Attempt {
+  readonly result: EffectResult;
+  readonly again: boolean;
+}
+
+const POOL = { keepAlive: true, maxSockets: 256, maxTotalSockets: 1024, maxFreeSockets: 32, timeout: 30_000 };
+/** Before the first further try, and twice as long before each that follows. */
+const RETRY_MS = 100;
+
+export function createOutbound({ resolve = systemResolve }: OutboundOptions = {}): Outbound {
   const agents = { http: new HttpAgent(POOL), https: new HttpsAgent(POOL) };
   return {
     send: async (effect, allow, signal) => {
-      for (let attempt = 0; ; attempt++) {
-        const result = await attemptOnce(effect, allow, signal, agents);
-        if (attempt >= effect.retries || signal.aborted || !isWorthRetrying(result)) return result;
+      for (let tries = 0; ; tries++) {
+        const { result, again } = await attempt(effect, allow, signal, agents, resolve);
+        if (!again || tries >= effect.retries || signal.aborted) return result;
+        await pause(RETRY_MS * 2 ** tries, signal);
       }
     },
     close: () => {
@@ -33,57 +50,42 @@ export function createOutbound(): Outbound {
   };
 }
 
-function isWorthRetrying(result: EffectResult): boolean {
-  if (result.kind === 'response') return result.status >= 500 || result.status === 429;
-  return result.kind === 'timeout' || (result.kind === 'failed' && !result.reason.includes('webhook_allow'));
-}
-
-interface Agents {
-  readonly http: HttpAgent;
-  readonly https: HttpsAgent;
-}
-
-async function attemptOnce(
+async function attempt(
   effect: HttpEffect,
   allow: readonly string[],
   stop: AbortSignal,
   agents: Agents,
-): Promise<EffectResult> {
+  resolve: Resolve,
+): Promise<Attempt> {
   const url = URL.canParse(effect.url) ? new URL(effect.url) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) return { kind: 'failed', reason: 'the url is no http address' };
+  if (!url || !/^https?:$/.test(url.protocol)) return failed('the url is no http address', false);
   const timeout = AbortSignal.timeout(effect.timeout_ms);
-  const either = AbortSignal.any([stop, timeout]);
+  const signal = AbortSignal.any([stop, timeout]);
   try {
-    // A resolver that does not answer must not hold the caller longer than a server that does not.
-    const target = await unlessAborted(guardHost(url.hostname, allow), either);
-    if ('refused' in target) return { kind: 'failed', reason: target.refused };
-    const response = await sendTo(url, target, effect, either, agents);
-    return await readAnswer(response);
+    const target = await unlessAborted(guardHost(url.hostname, allow, resolve), signal);
+    if ('refused' in target) return failed(target.refused, !target.isForGood);
+    const result = await readAnswer(await sendTo(url, target, effect, signal, agents));
+    return { result, again: result.kind === 'response' && (result.status >= 500 || result.status === 429) };
   } catch (error) {
-    if (timeout.aborted && !stop.aborted) return { kind: 'timeout' };
-    return { kind: 'failed', reason: stop.aborted ? 'the caller is gone' : reasonOf(error) };
+    if (stop.aborted) return failed('the call went on without it', false);
+    if (timeout.aborted) return { result: { kind: 'timeout' }, again: true };
+    return failed(reasonOf(error), true);
   }
 }
 
-/** @throws when the signal is aborted first */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    work.then(resolve, reject);
-  });
+function failed(reason: string, again: boolean): Attempt {
+  return { result: { kind: 'failed', reason }, again };
 }
 
 /** Connects to the address that was checked; name and certificate stay those of the host. */
-function sendTo(
+async function sendTo(
   url: URL,
-  target: { readonly address: string; readonly family: 4 | 6 },
+  target: Exclude<GuardResult, { refused: string }>,
   effect: HttpEffect,
   signal: AbortSignal,
   agents: Agents,
 ): Promise<IncomingMessage> {
   const isTls = url.protocol === 'https:';
-  const servername = url.hostname.replace(/^\[|\]$/g, '');
   const options: RequestOptions & { servername?: string } = {
     method: effect.method,
     host: target.address,
@@ -92,65 +94,75 @@ function sendTo(
     path: `${url.pathname}${url.search}`,
     headers: headersOf(url, effect),
     signal,
-    ...(isTls ? { agent: agents.https, servername } : { agent: agents.http }),
+    ...(isTls ? { agent: agents.https, servername: url.hostname.replace(/^\[|\]$/g, '') } : { agent: agents.http }),
   };
+  const send = isTls ? httpsRequest : httpRequest;
+  try {
+    return await answered(send, options, effect.body);
+  } catch (error) {
+    // A kept connection that the other side closed just then: nothing has come of the request, and a new connection will do.
+    if (!(error instanceof StaleConnection)) throw error;
+    return await answered(send, { ...options, agent: false }, effect.body);
+  }
+}
+
+/** A kept connection was closed before it brought an answer. */
+class StaleConnection extends Error {}
+
+function answered(
+  send: typeof httpRequest,
+  options: RequestOptions,
+  body: string | undefined,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = (isTls ? httpsRequest : httpRequest)(options, resolve);
-    // A peer that switches protocols, or closes without a word, would else be waited for in vain.
-    request.on('upgrade', (_response, socket) => {
-      socket.destroy();
-      reject(new Error('the server wants another protocol'));
+    const request = send(options, resolve);
+    request.once('error', (error) => {
+      const isStale = request.reusedSocket && 'code' in error && error.code === 'ECONNRESET';
+      reject(isStale ? new StaleConnection() : error);
     });
-    request.on('close', () => reject(new Error('the connection closed without an answer')));
-    request.on('error', reject);
-    request.end(effect.body);
+    request.end(body);
   });
 }
 
-/** Headers that belong to the connection are ours; a value loses what would end a header. */
-function headersOf(url: URL, effect: HttpEffect): { [name: string]: string | number } {
-  const headers: { [name: string]: string | number } = { 'user-agent': 'VoiceOI', accept: 'application/json' };
-  if (effect.body !== undefined) headers['content-type'] = 'application/json';
-  for (const [name, value] of Object.entries(effect.headers)) {
-    const isOurs =
-      /^(host|connection|content-length|transfer-encoding|upgrade|keep-alive|te|trailer|expect|proxy-.*)$/i.test(name);
-    if (!isOurs) headers[name.toLowerCase()] = value.replace(/[^\t\x20-\x7e\x80-\xff]/g, '');
-  }
+/** Headers that belong to the connection are ours. */
+const OURS = /^(host|connection|content-length|transfer-encoding|upgrade|keep-alive|te|trailer|expect|proxy-.*)$/i;
+
+/** A value loses what would end a header, or what a header cannot hold. */
+function headersOf(url: URL, effect: HttpEffect): { readonly [name: string]: string | number } {
+  const given = Object.entries(effect.headers)
+    .filter(([name]) => !OURS.test(name))
+    .map(([name, value]) => [name.toLowerCase(), value.replace(/[^\t\x20-\x7e\x80-\xff]/g, '')] as const);
   return {
-    ...headers,
+    'user-agent': 'VoiceOI',
+    accept: 'application/json',
+    ...(effect.body !== undefined && { 'content-type': 'application/json' }),
+    ...Object.fromEntries(given),
     host: url.host,
     ...(effect.body !== undefined && { 'content-length': Buffer.byteLength(effect.body) }),
   };
 }
 
-async function readAnswer(response: IncomingMessage): Promise<EffectResult> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > LONGEST_ANSWER) {
-      response.destroy();
-      return { kind: 'failed', reason: `an answer of more than ${LONGEST_ANSWER} bytes` };
-    }
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
-  const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
-  return {
-    kind: 'response',
-    status: response.statusCode ?? 0,
-    headers,
-    body: parseBody(text, headers['content-type'] ?? ''),
-  };
+/** What is waited for, unless time is over before: resolving a name cannot be ended otherwise. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
-function parseBody(text: string, contentType: string): Json {
-  if (!/\bjson\b/i.test(contentType)) return text;
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return text;
-  }
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
 }
 
 function reasonOf(error: unknown): string {

@@ -7,6 +7,7 @@ export interface LogSink {
   /** Sends what there is; resolves when all is sent or `withinMs` is over. */
   flush(withinMs: number): Promise<void>;
   stats(): SpoolStats;
+  /** Gives up what is under way. What waits is lost with a sink that keeps it in memory. */
   stop(): Promise<void>;
 }
 

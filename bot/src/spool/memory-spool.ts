@@ -12,6 +12,10 @@ interface MemorySpoolOptions {
   readonly flushMs: number;
   /** Bytes that may wait for each organization. */
   readonly budgetBytes?: number;
+  /** First wait between tries; 1,000 by default. */
+  readonly retryMs?: number;
+  /** How long the master may take to answer; 30,000 by default. */
+  readonly timeoutMs?: number;
 }
 
 const BUDGET_BYTES = 64 * 1024 * 1024;
@@ -40,9 +44,10 @@ export function memorySpool(options: MemorySpoolOptions): LogSink {
       deadLetters.inc(count);
     };
     const url = `${options.masterUrl}/api/sync/logs`;
+    const { log, flushMs, retryMs = 1000, timeoutMs = 30_000 } = options;
     return {
       queue,
-      sender: new LogSender({ url, key, queue, log: options.log, flushMs: options.flushMs, onRejected }),
+      sender: new LogSender({ url, key, queue, log, flushMs, onRejected, retryMs, timeoutMs }),
     };
   }
   const waiting = (): number => [...lanes.values()].reduce((sum, { queue }) => sum + queue.bytes, 0);
@@ -58,22 +63,14 @@ export function memorySpool(options: MemorySpoolOptions): LogSink {
       target.sender.wake();
     },
     flush: async (withinMs) => {
-      const drained = Promise.all([...lanes.values()].map(({ sender }) => sender.drain()));
-      let timer: NodeJS.Timeout | undefined;
-      await Promise.race([
-        drained,
-        new Promise((resolve) => {
-          timer = setTimeout(resolve, withinMs);
-        }),
-      ]);
-      clearTimeout(timer);
+      const over = AbortSignal.timeout(withinMs);
+      const drained = Promise.all([...lanes.values()].map(({ sender }) => sender.drain(over)));
+      // A request under way may outlast the time that there is.
+      await Promise.race([drained, new Promise((resolve) => over.addEventListener('abort', resolve))]);
     },
     stats: () => ({ bytes: waiting(), ...counts }),
     stop: async () => {
-      await Promise.race([
-        Promise.all([...lanes.values()].map(({ sender }) => sender.stop())),
-        new Promise((resolve) => setTimeout(resolve, 1000).unref()),
-      ]);
+      await Promise.all([...lanes.values()].map(({ sender }) => sender.stop()));
     },
   };
 }

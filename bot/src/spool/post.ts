@@ -8,30 +8,33 @@ export interface PostAnswer {
   readonly text: string;
 }
 
-const TIMEOUT_MS = 30_000;
+export interface Poster {
+  /** @throws Error when no answer comes in time */
+  send(headers: { readonly [name: string]: string }, body: Buffer): Promise<PostAnswer>;
+  /** Gives up what is under way, and the connection. */
+  close(): void;
+}
+
 /** Longest answer that is read. */
 const LONGEST_ANSWER = 1024 * 1024;
 
 /**
- * A POST with a body that is there already, over one kept connection. Not `fetch`: its streams cost as much as the calls whose records they carry.
- * @throws Error when no answer comes
+ * POSTs bodies that are there already, over one kept connection. Not `fetch`: its streams cost as much as the calls whose records they carry.
+ * `timeoutMs` bounds the whole exchange.
  */
-export function createPoster(
-  url: string,
-): (headers: { readonly [name: string]: string }, body: Buffer) => Promise<PostAnswer> {
+export function createPoster(url: string, timeoutMs: number): Poster {
   const isTls = url.startsWith('https:');
-  const agent = isTls
-    ? new HttpsAgent({ keepAlive: true, maxSockets: 1 })
-    : new HttpAgent({ keepAlive: true, maxSockets: 1 });
-  return (headers, body) =>
+  const options = { keepAlive: true, maxSockets: 1 };
+  const agent = isTls ? new HttpsAgent(options) : new HttpAgent(options);
+  const closing = new AbortController();
+
+  const send: Poster['send'] = (headers, body) =>
     new Promise((resolve, reject) => {
-      const options = {
-        method: 'POST',
-        agent,
-        headers: { ...headers, 'content-length': body.length },
-        timeout: TIMEOUT_MS,
-      };
-      const request = (isTls ? httpsRequest : httpRequest)(url, options, (response) => {
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]);
+      const all = { ...headers, 'content-length': body.length };
+      const request = (isTls ? httpsRequest : httpRequest)(url, { method: 'POST', agent, headers: all, signal });
+      request.on('error', reject);
+      request.on('response', (response) => {
         let text = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => {
@@ -43,8 +46,14 @@ export function createPoster(
           resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], text }),
         );
       });
-      request.on('timeout', () => request.destroy(new Error('no answer in time')));
-      request.on('error', reject);
       request.end(body);
     });
+
+  return {
+    send,
+    close: () => {
+      closing.abort();
+      agent.destroy();
+    },
+  };
 }

@@ -1,14 +1,14 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import { backoff, type Logger } from '@voiceoi/kernel';
-import { createPoster, type PostAnswer } from './post.ts';
+import { type Backoff, backoff, type Logger } from '@voiceoi/kernel';
+import { createPoster, type PostAnswer, type Poster } from './post.ts';
 import type { QueuedRecord, RecordQueue } from './queue.ts';
 
 const compress = promisify(gzip);
 
 /** What came of sending a batch. */
 type Sent =
-  | { readonly kind: 'stored'; readonly rejected: number }
+  | { readonly kind: 'stored'; readonly rejected: readonly unknown[] }
   | { readonly kind: 'later'; readonly afterMs: number | undefined; readonly why: string }
   | { readonly kind: 'too_large' }
   | { readonly kind: 'refused'; readonly why: string };
@@ -21,30 +21,37 @@ interface SenderOptions {
   /** How soon records are sent. */
   readonly flushMs: number;
   readonly onRejected: (count: number) => void;
+  /** First wait between tries, which doubles up to 30 s. */
+  readonly retryMs: number;
+  /** How long an answer may take. */
+  readonly timeoutMs: number;
 }
 
 /** Bounds of a batch (sync-protocol.md, Logs the other way). */
 const BATCH_RECORDS = 500;
 const BATCH_BYTES = 256 * 1024;
-/** How soon the end of a process tries again: its time is short. */
-const DRAIN_RETRY_MS = 500;
 /** The quickest level makes records a fifth already; better ones cost more than the calls themselves. */
 const GZIP = { level: constants.Z_BEST_SPEED, chunkSize: 64 * 1024 };
+
+/** A master that asks for more patience than this is asked again all the same. */
+const LONGEST_WAIT_MS = 5 * 60_000;
 
 /** Sends one organization's records in order, one batch at a time. */
 export class LogSender {
   readonly #options: SenderOptions;
-  readonly #waits = backoff({ random: Math.random });
-  readonly #post: ReturnType<typeof createPoster>;
+  readonly #waits: Backoff;
+  readonly #post: Poster;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #batchRecords = BATCH_RECORDS;
   #isStopped = false;
   #problem: string | undefined;
+  #nextWaitMs = 0;
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    this.#post = createPoster(options.url);
+    this.#waits = backoff({ initialMs: options.retryMs, random: Math.random });
+    this.#post = createPoster(options.url, options.timeoutMs);
   }
 
   /** Records have come: they go soon, or at once when a batch is full. */
@@ -54,19 +61,20 @@ export class LogSender {
     else if (!this.#timer) this.#schedule(this.#options.flushMs);
   }
 
-  /** Sends what there is now, trying again as long as it takes; resolves when the queue is empty or the sender is stopped. */
-  async drain(): Promise<void> {
-    while (this.#options.queue.length > 0 && !this.#isStopped) {
-      await this.#running;
-      clearTimeout(this.#timer);
+  /** Sends what there is now, with further tries as far apart as ever; resolves when the queue is empty or `signal` is aborted. */
+  async drain(signal: AbortSignal): Promise<void> {
+    while (!this.#isStopped && !signal.aborted) {
       await this.#run(true);
-      if (this.#options.queue.length > 0) await new Promise((resolve) => setTimeout(resolve, DRAIN_RETRY_MS));
+      if (this.#options.queue.length === 0) return;
+      if (this.#problem !== undefined) await pause(this.#nextWaitMs, signal);
     }
   }
 
+  /** Sends nothing more; what is being sent is given up. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    this.#post.close();
     await this.#running;
   }
 
@@ -79,9 +87,13 @@ export class LogSender {
   }
 
   #run(untilEmpty = false): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#running ??= this.#sendAll(untilEmpty).then((nextMs) => {
       this.#running = undefined;
-      if (nextMs !== undefined && !this.#isStopped) this.#schedule(nextMs);
+      this.#nextWaitMs = nextMs ?? this.#options.flushMs;
+      // Records may have come after the queue was found empty.
+      if (this.#options.queue.length > 0 && !this.#isStopped) this.#schedule(this.#nextWaitMs);
     });
     return this.#running;
   }
@@ -107,7 +119,7 @@ export class LogSender {
       this.#options.log.warn({ waiting: this.#options.queue.length }, `call records wait: ${why}`);
     this.#problem = why;
     const wait = this.#waits.next();
-    return afterMs === undefined ? wait : Math.max(afterMs, wait);
+    return afterMs === undefined ? wait : Math.min(Math.max(afterMs, wait), LONGEST_WAIT_MS);
   }
 
   #settle(batch: readonly QueuedRecord[], sent: Exclude<Sent, { kind: 'later' }>): void {
@@ -117,17 +129,15 @@ export class LogSender {
       return;
     }
     queue.remove(batch);
-    this.#batchRecords = BATCH_RECORDS;
+    this.#batchRecords = Math.min(this.#batchRecords * 2, BATCH_RECORDS);
     this.#waits.reset();
     if (this.#problem !== undefined) log.info('call records are sent again');
     this.#problem = undefined;
-    const rejected = sent.kind === 'stored' ? sent.rejected : batch.length;
+    const rejected = sent.kind === 'stored' ? sent.rejected.length : batch.length;
     if (rejected === 0) return;
     onRejected(rejected);
-    log.error(
-      { rejected, why: sent.kind === 'refused' ? sent.why : sent.kind },
-      'the master does not take these records',
-    );
+    const why = sent.kind === 'stored' ? sent.rejected.slice(0, 5) : sent.kind === 'refused' ? sent.why : sent.kind;
+    log.error({ rejected, why }, 'the master does not take these records');
   }
 
   async #send(batch: readonly QueuedRecord[]): Promise<Sent> {
@@ -138,7 +148,7 @@ export class LogSender {
     };
     try {
       const body = await compress(batch.map(({ text }) => text).join('\n'), GZIP);
-      return readAnswer(await this.#post(headers, body));
+      return readAnswer(await this.#post.send(headers, body));
     } catch {
       return { kind: 'later', afterMs: undefined, why: 'the master does not answer' };
     }
@@ -146,16 +156,35 @@ export class LogSender {
 }
 
 function readAnswer({ status, retryAfter, text }: PostAnswer): Sent {
-  if (status >= 200 && status <= 299) return { kind: 'stored', rejected: rejectedCount(JSON.parse(text)) };
+  if (status >= 200 && status <= 299) return { kind: 'stored', rejected: rejectedIn(text) };
   if (status === 413) return { kind: 'too_large' };
-  // A key that is refused may be good again after its rotation: the records are kept.
-  const isTemporary = status >= 500 || status === 429 || status === 408 || status === 401 || status === 403;
-  if (!isTemporary) return { kind: 'refused', why: `the master answered ${status}` };
+  // A key that is refused may be good again after its rotation, and a proxy in between may send elsewhere for a while: the records are kept.
+  const isForGood = status >= 400 && status <= 499 && ![401, 403, 408, 429].includes(status);
+  if (isForGood) return { kind: 'refused', why: `the master answered ${status}` };
   const seconds = Number(retryAfter);
   return { kind: 'later', afterMs: seconds > 0 ? seconds * 1000 : undefined, why: `the master answered ${status}` };
 }
 
-function rejectedCount(answer: unknown): number {
-  const isAnswer = typeof answer === 'object' && answer !== null && 'rejected' in answer;
-  return isAnswer && Array.isArray(answer.rejected) ? answer.rejected.length : 0;
+/** The records that the master did not store, with its reasons; none where its answer cannot be read, since it says that it has them. */
+function rejectedIn(text: string): readonly unknown[] {
+  try {
+    const answer: unknown = JSON.parse(text);
+    const isAnswer = typeof answer === 'object' && answer !== null && 'rejected' in answer;
+    return isAnswer && Array.isArray(answer.rejected) ? answer.rejected : [];
+  } catch {
+    return [];
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
 }

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Canary, OrgSettings, ReadableVariable } from '../bundle.ts';
+import { Canary, OrgSettings } from '../bundle.ts';
 import { CampaignId, OrgId, Revision, ScriptId, Timestamp, Version } from '../ids.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 200 });
@@ -49,7 +49,10 @@ const Variables = Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,6
   maxProperties: 256,
   additionalProperties: false,
 });
-const LeadVariables = Type.Array(ReadableVariable, { maxItems: 64, uniqueItems: true });
+const LeadVariables = Type.Array(
+  Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,79}(\\([A-Za-z0-9_,-]{0,80}\\))?$' }),
+  { maxItems: 64, uniqueItems: true },
+);
 const Status = Type.Enum(['active', 'paused']);
 
 export const Campaign = Type.Object({

@@ -40,6 +40,11 @@ async function run<Row>(
 async function inTransaction<T>(pool: Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken = false;
+  // A connection that is cut while nothing runs on it says so by an event; unheard, it would end the process.
+  const onError = (): void => {
+    broken = true;
+  };
+  client.on('error', onError);
   try {
     await run(client, 'BEGIN', undefined);
     const result = await work({ query: (sql, parameters) => run(client, sql, parameters) });
@@ -51,6 +56,7 @@ async function inTransaction<T>(pool: Pool, work: (tx: Queryable) => Promise<T>)
     });
     throw error;
   } finally {
+    client.off('error', onError);
     client.release(broken);
   }
 }

@@ -3,7 +3,7 @@ import Type from 'typebox';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Principal } from './access.ts';
 import { createApp } from './app.ts';
-import type { App, Feature } from './app-type.ts';
+import type { App, Feature } from './feature.ts';
 import { route } from './openapi.ts';
 import { ProblemError } from './problems.ts';
 

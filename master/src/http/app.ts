@@ -5,8 +5,8 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Logger, Metrics } from '@voiceoi/kernel';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { type Authenticators, accessGuard } from './access.ts';
-import type { App, Feature } from './app-type.ts';
 import { answerError, answerNotFound } from './errors.ts';
+import type { App, Feature } from './feature.ts';
 import { registerOpenApi } from './openapi.ts';
 import { validatorCompiler } from './validation.ts';
 

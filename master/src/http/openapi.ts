@@ -5,7 +5,7 @@ import { VERSION } from '@voiceoi/kernel';
 import type { FastifySchema } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { Access } from './access.ts';
-import type { App } from './app-type.ts';
+import type { App } from './feature.ts';
 import { PROBLEMS, type ProblemCode } from './problems.ts';
 
 const BEARER = [{ bearer: [] }];

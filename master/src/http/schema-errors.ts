@@ -13,9 +13,9 @@ const MOST_ERRORS = 20;
 
 /** What is wrong with a request, place by place. A union whose forms all do not fit is one place, and not one for each form. */
 export function describeErrors(errors: readonly SchemaError[]): readonly ProblemDetail[] {
-  // Each name too many says that its schema is false, and after all of them `additionalProperties` names them again, if it is told at all.
-  const namesAlready = errors.some(({ keyword }) => keyword === 'additionalProperties');
-  const groups = byUnion(errors.filter(({ keyword }) => keyword !== 'boolean' || !namesAlready));
+  // Beside `additionalProperties`, each name too many also says that its schema is false.
+  const told = errors.filter(({ keyword }) => keyword !== 'boolean');
+  const groups = byUnion(told);
   // TypeBox tells so many errors and no more: the last union may be told in part, and would be misread.
   const last = groups.at(-1)?.at(-1);
   const isCut = groups.length > 1 && last !== undefined && last.keyword !== 'anyOf' && unionOf(last) !== undefined;
@@ -59,5 +59,5 @@ function describeOne({ keyword, instancePath, params, message }: SchemaError): r
     return names('additionalProperties').map((name) => ({ path: at(name), message: 'is not known here' }));
   if (keyword === 'required')
     return names('requiredProperties').map((name) => ({ path: at(name), message: 'is missing' }));
-  return [{ path: instancePath, message: keyword === 'boolean' ? 'is not known here' : message }];
+  return [{ path: instancePath, message }];
 }

@@ -147,7 +147,7 @@ describe('a revision', () => {
     const org = await newOrg('numerals');
     await newPublished(org, 'menu', 'hello-world');
     const body =
-      '{"id":"c","name":"C","script_id":"menu","variables":{"z":1.0,"a":1e3,"m":1e-7,"big":123456789012345680000,"names":{"é":"\\u00e9","B":1,"a":2},"list":[-0,0.1,{"b":1,"a":2}],"none":null}}';
+      '{"id":"c","name":"C","script_id":"menu","variables":{"z":1.0,"a":1e3,"m":1e-7,"big":123456789012345680000,"list":[-0,0.1,{"b":1,"é":"\\u00e9","a":2}],"none":null}}';
     const made = await one.api('POST', `${org}/campaigns`, body, { 'content-type': 'application/json' });
     expect(made.status).toBe(201);
     const got = await bundle('numerals');

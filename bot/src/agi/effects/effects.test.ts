@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import type { Effect, EffectResult } from '@voiceoi/script';
-import { describe, expect, test } from 'vitest';
-import { ReplyReader } from '../reply.ts';
-import { carryOut } from './index.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Loopback, playAsterisk, startLoopback } from '../../../../test/services/agi-peer.ts';
+import { AgiChannel } from '../channel.ts';
+import { AgiConnection } from '../connection.ts';
 
 const DEAD = '511 Command Not Permitted on a dead channel or intercept routine';
 const STATUS_UP: readonly [string, string] = ['CHANNEL STATUS', '200 result=6'];
@@ -9,29 +11,29 @@ const GONE: EffectResult = { kind: 'failed', reason: 'the caller is gone' };
 /** The connection is lost, or no answer came in time. */
 const LOST = '';
 
-/** Carries an effect out against an Asterisk that expects exactly these commands and answers with these lines. */
+let loopback: Loopback;
+
+beforeAll(async () => {
+  loopback = await startLoopback();
+});
+afterAll(() => loopback.close());
+
+/** Carries an effect out over a real socket, against an Asterisk that expects exactly these commands and answers with these lines. */
 async function carriedOut(effect: Effect, ...turns: readonly (readonly [string, string])[]): Promise<EffectResult> {
-  const left = [...turns];
-  let isHungUp = false;
-  const result = await carryOut(
-    {
-      send: async (command) => {
-        const [line, answer] = left.shift() ?? ['nothing', LOST];
-        expect(command.line).toBe(line);
-        const reader = new ReplyReader();
-        reader.begin(command.expectsValue);
-        const events = reader.read(Buffer.from(answer === LOST ? '' : `${answer}\n`));
-        isHungUp ||= answer === LOST || answer === DEAD || events.some(({ kind }) => kind === 'hangup');
-        const reply = events.find((event) => event.kind === 'reply')?.reply;
-        return reply ?? { code: 0, result: '' };
-      },
-      get hungUp() {
-        return isHungUp;
-      },
-    },
-    effect,
-  );
-  expect(left).toEqual([]);
+  const { accepted, asterisk } = await loopback.pair();
+  const connection = new AgiConnection(accepted, performance.now());
+  accepted.on('data', (chunk) => connection.receive(chunk));
+  accepted.on('error', () => connection.destroy());
+  accepted.on('close', () => connection.closed());
+  const closed = once(asterisk, 'close');
+  const lines = playAsterisk(asterisk, (_line, index) => {
+    const answer = turns[index]?.[1] ?? LOST;
+    return answer === LOST ? 'end' : [`${answer}\n`];
+  });
+  const result = await new AgiChannel(connection).perform(effect);
+  connection.end();
+  await closed;
+  expect(lines).toEqual(turns.map(([line]) => line));
   return result;
 }
 
@@ -83,6 +85,19 @@ const SIMPLE: readonly (readonly [string, Effect, string])[] = [
       speech: false,
     },
     'WAIT FOR DIGIT 5000',
+  ],
+  [
+    'record',
+    {
+      kind: 'record',
+      name: 'rec/1',
+      format: 'wav',
+      max_seconds: 60,
+      silence_seconds: 0,
+      beep: false,
+      stop_digits: '',
+    },
+    'RECORD FILE rec/1 wav "" 60000 0',
   ],
   ['wait', { kind: 'wait', ms: 1500 }, 'EXEC Wait "1.5"'],
   ['channel', { kind: 'channel', variables: [{ name: 'A', value: 'x y' }] }, 'SET VARIABLE A "x y"'],
@@ -541,6 +556,53 @@ describe('hangup', () => {
   test.each(['200 result=1', DEAD, LOST, '200 result=-1'])('is done, whatever the answer: %s', async (answer) => {
     expect(await carriedOut({ kind: 'hangup' }, ['HANGUP', answer])).toEqual({ kind: 'done' });
     expect(await carriedOut({ kind: 'hangup', cause: 17 }, ['EXEC Hangup "17"', answer])).toEqual({ kind: 'done' });
+  });
+});
+
+describe('what a script brings in', () => {
+  const EVIL = 'a"b\\c\rd\ne\0f';
+  const set = (value: string): Effect => ({ kind: 'channel', variables: [{ name: 'A', value }] });
+
+  test.each<readonly [string, Effect, string]>([
+    ['a value', set(EVIL), 'SET VARIABLE A "a\\"b\\\\cdef"'],
+    ['a value of blanks', set(' \t '), 'SET VARIABLE A " \t "'],
+    ['a name', { kind: 'channel', variables: [{ name: 'A 1"\nHANGUP', value: '' }] }, 'SET VARIABLE "A 1\\"HANGUP" ""'],
+    [
+      'a sound',
+      { kind: 'play', prompt: { sound: 'x"\nHANGUP' }, interrupt_digits: '1\n"' },
+      'STREAM FILE "x\\"HANGUP" "1"',
+    ],
+    ['letters', { kind: 'say', as: 'letters', value: 'a\nHANGUP', interrupt_digits: '' }, 'SAY ALPHA "aHANGUP" ""'],
+    [
+      'arguments',
+      { kind: 'exec', application: 'NoOp', arguments: [EVIL, 'x,y'] },
+      'EXEC NoOp "a\\\\\\"b\\\\\\\\cdef,x\\\\,y"',
+    ],
+    [
+      'a number to dial',
+      { kind: 'transfer', target: { kind: 'dial', dial: 'SIP/1\r\nHANGUP', timeout_seconds: 5 } },
+      'EXEC Dial "SIP/1HANGUP,5,g"',
+    ],
+  ])('stays in its line: %s', async (_name, effect, line) => {
+    expect(await carriedOut(effect, [line, DEAD])).toEqual(GONE);
+  });
+
+  const long = 'é'.repeat(1024);
+  test.each<readonly [string, Effect]>([
+    ['a value', set(long)],
+    ['a sound', { kind: 'play', prompt: { sound: long }, interrupt_digits: '' }],
+    ['letters', { kind: 'say', as: 'letters', value: long, interrupt_digits: '' }],
+    ['arguments', { kind: 'exec', application: 'NoOp', arguments: [long] }],
+    ['an extension', { kind: 'transfer', target: { kind: 'dialplan', context: 'x', extension: long, priority: 1 } }],
+    ['a number to dial', { kind: 'transfer', target: { kind: 'dial', dial: long, timeout_seconds: 5 } }],
+  ])('fails, and nothing is sent, when it makes a line of more than 2,047 bytes: %s', async (_name, effect) => {
+    expect(await carriedOut(effect)).toEqual({ kind: 'failed', reason: expect.stringContaining('2047') });
+  });
+
+  test('a value that just fits is sent whole', async () => {
+    const value = 'x'.repeat(2047 - 'SET VARIABLE A ""\n'.length);
+    expect(await carriedOut(set(value), [`SET VARIABLE A "${value}"`, '200 result=1'])).toEqual({ kind: 'done' });
+    expect(await carriedOut(set(`${value}x`))).toMatchObject({ kind: 'failed' });
   });
 });
 
