@@ -320,8 +320,8 @@ describe('admission', () => {
     await new Promise((resolve) => setImmediate(resolve));
     made.desk.cutAll('the node is ending', 100);
     await Promise.all([running, made.desk.idle(5000)]);
-    expect(channel.written.get('VOICEOI_OUTCOME')).toBe('limit');
-    expect(made.records().at(-1)).toMatchObject({ outcome: 'limit', reason: 'the node is ending' });
+    expect(channel.written.get('VOICEOI_OUTCOME')).toBe('failed');
+    expect(made.records().at(-1)).toMatchObject({ outcome: 'failed', reason: 'the node is ending' });
   });
 
   test('gives a canary its share of the calls', () => {
