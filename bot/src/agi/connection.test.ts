@@ -50,6 +50,17 @@ describe('one command in flight', () => {
     connection.destroy();
   });
 
+  test('half a line from before the first command is no part of its answer', async () => {
+    const { connection, asterisk } = await pair();
+    asterisk.write('HANGUP\nagi_rest_of_a_forged');
+    await connectionGone(connection);
+    const answer = connection.send(channelStatus());
+    await once(asterisk, 'data');
+    asterisk.write('200 result=6\n');
+    expect(await answer).toEqual({ code: 200, result: '6' });
+    connection.destroy();
+  });
+
   test('times are those of the first and the last command and of the last answer', async () => {
     const { connection, asterisk } = await pair();
     expect(connection.firstCommandAt).toBeUndefined();
@@ -124,6 +135,15 @@ describe('an end at any moment', () => {
     connection.send(waitForDigit(60_000));
     expect(connection.deadline).toBe(closeBy);
     connection.destroy();
+  });
+
+  test('a connection that was given back but not taken is closed two seconds later', async () => {
+    const { connection } = await pair();
+    connection.end();
+    expect(connection.deadline - performance.now()).toBeLessThanOrEqual(2000);
+    connection.expire();
+    expect(connection.isHungUp).toBe(true);
+    expect(connection.deadline).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('a flood ends the connection, and is not kept', async () => {

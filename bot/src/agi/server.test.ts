@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { createLogger, createMetrics, type Metrics } from '@voiceoi/kernel';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Loopback, startLoopback } from '../../../test/services/agi-peer.ts';
+import { type Loopback, playAsterisk, startLoopback } from '../../../test/services/agi-peer.ts';
 import { readRecording } from '../../../test/services/agi-recordings.ts';
 import type { CallChannel, CallDesk, IncomingCall } from '../calls/index.ts';
 import { type AgiServer, type AgiServerOptions, startAgiServer } from './server.ts';
@@ -290,6 +290,20 @@ describe('a call that is not taken', () => {
 });
 
 describe('a call that goes wrong', () => {
+  test('because its caller left with the environment is told so at once', async () => {
+    const seen: unknown[] = [];
+    const { server } = await start(
+      taking(async (channel) => {
+        await channel.gone;
+        seen.push(channel.hungUp);
+      }),
+    );
+    const { socket, ended } = await client(server.port);
+    socket.write(Buffer.concat([ENVIRONMENT, Buffer.from('HANGUP\n')]));
+    await ended;
+    expect(seen).toEqual([true]);
+  });
+
   test.each(['end', 'resetAndDestroy'] as const)(
     'in the middle of a command (%s) is told so, and is gone',
     async (end) => {
@@ -397,6 +411,29 @@ describe('a connection without a call', () => {
     expect(offered).toEqual(['7']);
   });
 
+  test('a call that works before its first command is not taken for a late environment', async () => {
+    const { accepted, asterisk } = await loopback.pair();
+    let work = (): void => {};
+    const worked = new Promise<void>((resolve) => {
+      work = resolve;
+    });
+    const results: unknown[] = [];
+    const desk = taking(async (channel) => {
+      await worked;
+      results.push(await channel.perform({ kind: 'answer' }));
+    });
+    const log = createLogger({ level: 'silent', mode: 'test' });
+    const session = new AgiSession(accepted, { desk, log, environmentTimeoutMs: 5000, onBadRequest: () => {} });
+    const closed = once(asterisk, 'close');
+    const lines = playAsterisk(asterisk, () => ['200 result=0\n']);
+    asterisk.write(ENVIRONMENT);
+    await once(accepted, 'data');
+    session.sweep(performance.now() + 3_600_000);
+    work();
+    await closed;
+    expect([lines, results]).toEqual([['ANSWER'], [{ kind: 'done' }]]);
+  });
+
   test('a client that sends no thread id gets its call all the same', async () => {
     const { server } = await start({ admit: () => ({ kind: 'refused', reason: 'no_script', detail: 'heard' }) });
     const { socket, lines, ended } = await client(server.port);
@@ -424,6 +461,8 @@ describe('a connection without a call', () => {
 });
 
 describe('the server', () => {
+  const refusing: CallDesk = { admit: () => ({ kind: 'refused', reason: 'no_script', detail: 'heard' }) };
+
   test('two hundred calls at once are all heard', async () => {
     const { server } = await start(
       taking(async (channel) => {
@@ -457,6 +496,18 @@ describe('the server', () => {
     await ended;
     expect(results).toMatchObject([{ kind: 'failed' }]);
     await until(() => server.connections() === 0);
+  });
+
+  test('one connection more than it may have is closed, and those before it are not', async () => {
+    const { server } = await start(refusing, { maxConnections: 2 });
+    const [first, second] = [await client(server.port), await client(server.port)];
+    await until(() => server.connections() === 2);
+    const { lines, ended } = await client(server.port);
+    await ended;
+    expect(lines).toEqual([]);
+    for (const { socket } of [first, second]) socket.write(ENVIRONMENT);
+    await Promise.all([first.ended, second.ended]);
+    expect([first.lines, second.lines]).toEqual([['failure heard'], ['failure heard']]);
   });
 
   test('a port that is taken is told', async () => {
