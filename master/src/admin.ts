@@ -48,6 +48,7 @@ const COMMANDS: { readonly [name: string]: Command } = {
 
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 if (name === '--help' || name === '-h') console.log(help());
+else if (name === 'verify-audit') fail('verify-audit comes with the audit log, in a later version.', 1);
 else if (!command) fail(`There is no command "${name}".\n\n${help()}`, 2);
 else if (problems.length > 0) fail(describeProblems(problems), EXIT_SETTINGS);
 else await run(command);
