@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { cidrMatcher, type Logger, type Metrics } from '@voiceoi/kernel';
 import type { CallDesk } from '../calls/index.ts';
+import { OpenSessions } from './open-sessions.ts';
 import { AgiSession, type SessionOptions } from './session.ts';
 
 /** What an AGI server needs. */
@@ -38,14 +39,16 @@ const MOST_CONNECTIONS = 50_000;
  * @throws the listening error, with its `code`
  */
 export async function startAgiServer(options: AgiServerOptions): Promise<AgiServer> {
-  const sessions = new Set<AgiSession>();
+  const sessions = new OpenSessions<AgiSession>();
   const accept = acceptor(options, sessions);
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, accept);
   server.maxConnections = options.maxConnections ?? MOST_CONNECTIONS;
   await listen(server, options);
   const sweep = setInterval(() => {
     const now = performance.now();
-    for (const session of sessions) session.sweep(now);
+    sessions.forEach((session) => {
+      session.sweep(now);
+    });
   }, SWEEP_MS);
   return {
     port: (server.address() as AddressInfo).port,
@@ -57,7 +60,7 @@ export async function startAgiServer(options: AgiServerOptions): Promise<AgiServ
   };
 }
 
-function acceptor(options: AgiServerOptions, sessions: Set<AgiSession>): (socket: Socket) => void {
+function acceptor(options: AgiServerOptions, sessions: OpenSessions<AgiSession>): (socket: Socket) => void {
   const { desk, log, metrics, allowedCidrs = [], environmentTimeoutMs = 5000 } = options;
   const isAllowed = allowedCidrs.length > 0 ? cidrMatcher(allowedCidrs) : undefined;
   const rejected = metrics.counter(
@@ -74,7 +77,7 @@ function acceptor(options: AgiServerOptions, sessions: Set<AgiSession>): (socket
     // A reset or a broken pipe at any time; `close` follows.
     socket.on('error', () => session.destroy());
     socket.on('close', () => {
-      sessions.delete(session);
+      sessions.remove(session);
       session.closed();
     });
     // The address is asked of the system, so only when it matters.
@@ -96,9 +99,11 @@ function listen(server: Server, { host, port, log }: AgiServerOptions): Promise<
   });
 }
 
-function closeServer(server: Server, sessions: ReadonlySet<AgiSession>): Promise<void> {
+function closeServer(server: Server, sessions: OpenSessions<AgiSession>): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    for (const session of sessions) session.destroy();
+    sessions.forEach((session) => {
+      session.destroy();
+    });
   });
 }

@@ -20,6 +20,8 @@ const PERHAPS_MS = 200;
 
 /** One connection as the server sees it: reads its environment, offers the call to the desk, and then only passes bytes on. */
 export class AgiSession {
+  /** Where it stands among the open ones. */
+  place = -1;
   readonly #connection: AgiConnection;
   readonly #options: SessionOptions;
   readonly #acceptedAt: number;
