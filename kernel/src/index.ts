@@ -8,5 +8,6 @@ export * from './log.ts';
 export * from './metrics.ts';
 export * from './ops-server.ts';
 export * from './org-key.ts';
+export * from './pause.ts';
 export * from './settings/index.ts';
 export * from './version.ts';

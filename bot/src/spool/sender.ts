@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import { type Backoff, backoff, type Logger } from '@voiceoi/kernel';
+import { type Backoff, backoff, type Logger, pause } from '@voiceoi/kernel';
 import { createPoster, type PostAnswer, type Poster } from './post.ts';
 import type { QueuedRecord, RecordQueue } from './queue.ts';
 
@@ -174,17 +174,4 @@ function rejectedIn(text: string): readonly unknown[] {
   } catch {
     return [];
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -1,4 +1,4 @@
-import { backoff } from '@voiceoi/kernel';
+import { backoff, pause } from '@voiceoi/kernel';
 import type { ConfigSource, Position } from './config-source.ts';
 import type { Asked } from './fetcher.ts';
 
@@ -53,7 +53,7 @@ async function pollLoop({ rhythm, signal, look, isHealthy }: FollowOptions, stre
     const every = stream.isUp ? rhythm.pollMs : rhythm.pollWithoutStreamMs;
     const calm = every * (0.8 + rhythm.random() * 0.4);
     if (isHealthy()) waits.reset();
-    await sleepUnless(signal, isHealthy() ? calm : Math.min(calm, waits.next()));
+    await pause(isHealthy() ? calm : Math.min(calm, waits.next()), signal);
     if (!signal.aborted) await look('check');
   }
 }
@@ -66,7 +66,7 @@ async function streamLoop(options: FollowOptions, stream: { isUp: boolean }): Pr
     await readOnce(options, stream);
     stream.isUp = false;
     if (performance.now() - openedAt > rhythm.healthyMs) waits.reset();
-    await sleepUnless(signal, waits.next());
+    await pause(waits.next(), signal);
   }
 }
 
@@ -91,17 +91,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }
