@@ -8,6 +8,7 @@ import {
   readCommandLine,
   runUntilSignal,
   type SettingsProblem,
+  sayAndEnd,
   settingsProblem,
   startOpsServer,
   VERSION,
@@ -25,11 +26,7 @@ const commandLine = await readCommandLine({
   check,
 });
 if (commandLine.kind === 'run') await run(commandLine.values);
-else {
-  if (commandLine.stdout) console.log(commandLine.stdout);
-  if (commandLine.stderr) console.error(commandLine.stderr);
-  process.exitCode = commandLine.code;
-}
+else sayAndEnd(commandLine);
 
 async function check(settings: Partial<BotSettings>): Promise<readonly SettingsProblem[]> {
   const ports = (['AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const).map((name) => ({

@@ -5,6 +5,7 @@ import {
   readCommandLine,
   runUntilSignal,
   type SettingsProblem,
+  sayAndEnd,
   startOpsServer,
   VERSION,
 } from '@voiceoi/kernel';
@@ -23,11 +24,7 @@ const commandLine = await readCommandLine({
   check,
 });
 if (commandLine.kind === 'run') await run(commandLine.values);
-else {
-  if (commandLine.stdout) console.log(commandLine.stdout);
-  if (commandLine.stderr) console.error(commandLine.stderr);
-  process.exitCode = commandLine.code;
-}
+else sayAndEnd(commandLine);
 
 function check(settings: Partial<MasterSettings>): Promise<readonly SettingsProblem[]> {
   return checkPorts(
