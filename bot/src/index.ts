@@ -1,2 +1,2 @@
 export { type RunningBot, startBot } from './node.ts';
-export { BOT_VARIABLES, type BotSettings, checkBotSettings } from './settings.ts';
+export { BOT_VARIABLES, type BotSettings } from './settings.ts';

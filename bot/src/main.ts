@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   checkDataDir,
   checkPorts,
@@ -9,18 +8,19 @@ import {
   runUntilSignal,
   type SettingsProblem,
   sayAndEnd,
-  settingsProblem,
   startOpsServer,
   VERSION,
 } from '@voiceoi/kernel';
-import { BOT_VARIABLES, type BotSettings, checkBotSettings, startBot } from './index.ts';
+import { startBot } from './node.ts';
+import { BOT_PROCESS_VARIABLES, type BotProcessSettings, checkBotSettings } from './settings.ts';
+import { readBootstrap, readKeysFolder } from './settings-files.ts';
 
 const USAGE = `VoiceOI bot node ${VERSION}: answers AGI calls from the configuration of a master.
   node dist/index.js SERVICE_MODE=bot SYNC_MASTER_URL=http://master:4000 SYNC_SECRET_KEY=voi_…`;
 
 const commandLine = await readCommandLine({
   usage: USAGE,
-  variables: BOT_VARIABLES,
+  variables: BOT_PROCESS_VARIABLES,
   argv: process.argv.slice(2),
   env: process.env,
   check,
@@ -28,7 +28,7 @@ const commandLine = await readCommandLine({
 if (commandLine.kind === 'run') await run(commandLine.values);
 else sayAndEnd(commandLine);
 
-async function check(settings: Partial<BotSettings>): Promise<readonly SettingsProblem[]> {
+async function check(settings: Partial<BotProcessSettings>): Promise<readonly SettingsProblem[]> {
   const ports = (['AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const).map((name) => ({
     name,
     host: settings.HOST,
@@ -39,10 +39,11 @@ async function check(settings: Partial<BotSettings>): Promise<readonly SettingsP
     ...(await checkPorts(ports)),
     ...(await checkDataDir(settings.DATA_DIR)),
     ...readBootstrap(settings.BOOTSTRAP_FILE).problems,
+    ...readKeysFolder(settings.SYNC_SECRET_KEYS_DIR).problems,
   ];
 }
 
-async function run(settings: BotSettings): Promise<void> {
+async function run(settings: BotProcessSettings): Promise<void> {
   const lock = await lockFolder(settings.DATA_DIR);
   if (!lock) {
     console.error(`DATA_DIR ${settings.DATA_DIR} is used by another process: give each node a folder of its own`);
@@ -51,7 +52,9 @@ async function run(settings: BotSettings): Promise<void> {
   }
   const log = createLogger({ level: settings.LOG_LEVEL, mode: 'bot' });
   const metrics = createMetrics({ mode: 'bot', version: VERSION });
-  const bot = await startBot({ settings, bootstrap: readBootstrap(settings.BOOTSTRAP_FILE).bundle, log, metrics });
+  const { bundle: bootstrap } = readBootstrap(settings.BOOTSTRAP_FILE);
+  const keys = [...settings.SYNC_SECRET_KEY, ...readKeysFolder(settings.SYNC_SECRET_KEYS_DIR).keys];
+  const bot = await startBot({ settings: { ...settings, SYNC_SECRET_KEY: keys }, bootstrap, log, metrics });
   const ops = await startOpsServer({
     host: settings.HOST,
     port: settings.OPS_PORT,
@@ -71,17 +74,4 @@ async function run(settings: BotSettings): Promise<void> {
       await lock.release();
     },
   });
-}
-
-function readBootstrap(path: string | undefined): {
-  readonly bundle?: unknown;
-  readonly problems: readonly SettingsProblem[];
-} {
-  if (path === undefined) return { problems: [] };
-  try {
-    return { bundle: JSON.parse(readFileSync(path, 'utf8')), problems: [] };
-  } catch (error) {
-    const reason = error instanceof SyntaxError ? 'which is no JSON' : 'which cannot be read';
-    return { problems: [settingsProblem('BOOTSTRAP_FILE', `is ${path}, ${reason}`)] };
-  }
 }

@@ -58,6 +58,11 @@ export async function startBot({ settings, bootstrap, log, metrics }: BotOptions
     metrics,
     maxCalls: settings.MAX_CALLS,
   });
+  const close = async (): Promise<void> => {
+    await Promise.all([configuration.stop(), sink.stop()]);
+    outbound.close();
+    desk.close();
+  };
   const agi = await startAgiServer({
     host: settings.HOST,
     port: settings.AGI_PORT,
@@ -65,6 +70,9 @@ export async function startBot({ settings, bootstrap, log, metrics }: BotOptions
     allowedCidrs: settings.AGI_ALLOWED_CIDRS,
     log,
     metrics,
+  }).catch(async (error: unknown) => {
+    await close();
+    throw error;
   });
   let isStopping = false;
 
@@ -78,9 +86,7 @@ export async function startBot({ settings, bootstrap, log, metrics }: BotOptions
     await agi.close();
     await desk.idle(1000);
     await sink.flush(settings.FLUSH_SECONDS * 1000);
-    await Promise.all([configuration.stop(), sink.stop()]);
-    outbound.close();
-    desk.close();
+    await close();
   };
 
   return {
@@ -92,8 +98,10 @@ export async function startBot({ settings, bootstrap, log, metrics }: BotOptions
 }
 
 function readiness(configuration: Configuration, isStopping: boolean): Readiness {
-  const missing = configuration.status().filter(({ applied }) => applied === undefined);
+  const all = configuration.status();
+  const missing = all.filter(({ applied }) => applied === undefined);
   const reasons = [
+    ...(all.length === 0 ? ['no organization’s key yet'] : []),
     ...(isStopping ? ['stopping'] : []),
     ...missing.map(({ orgId, problem }) => `no configuration of ${orgId} yet${problem ? `: ${problem}` : ''}`),
   ];

@@ -65,6 +65,16 @@ export const BOT_VARIABLES = {
 /** What a bot node was told. */
 export type BotSettings = Values<typeof BOT_VARIABLES>;
 
+/** What a bot that is a process of its own can be told beside. */
+export const BOT_PROCESS_VARIABLES = {
+  ...BOT_VARIABLES,
+  SYNC_SECRET_KEYS_DIR: text().about('folder with a file of keys for each organization, instead of SYNC_SECRET_KEY'),
+  DRAIN_FILE: text().about('comes with the operator'),
+  ON_DEADLINE: oneOf(['', 'ReturnToDialplan', 'Hangup'], '').about('comes with the operator'),
+};
+
+export type BotProcessSettings = Values<typeof BOT_PROCESS_VARIABLES>;
+
 function orgKey(textOfKey: string): string {
   if (!parseOrgKey(textOfKey))
     throw new Error('keys of the form voi_<org_id>_<generation>_<64 hex>, separated by commas');
@@ -84,23 +94,19 @@ export function keysOf(
 }
 
 /** What no single setting can tell. */
-export function checkBotSettings(settings: Partial<BotSettings>): readonly SettingsProblem[] {
+export function checkBotSettings(settings: Partial<BotProcessSettings>): readonly SettingsProblem[] {
+  const { SYNC_SECRET_KEY: keys, SYNC_SECRET_KEYS_DIR: folder, NODE_ID: nodeId } = settings;
   const problems: SettingsProblem[] = [];
-  if (settings.SYNC_SECRET_KEY?.length === 0) {
-    problems.push(
-      settingsProblem(
-        'SYNC_SECRET_KEY',
-        'is not set: the master shows an organization’s key at /api/orgs/<org_id>/keys',
-      ),
-    );
+  if (keys?.length === 0 && folder === undefined) {
+    const message = 'is not set: the master shows an organization’s key at /api/orgs/<org_id>/keys';
+    problems.push(settingsProblem('SYNC_SECRET_KEY', message));
   }
-  if (settings.NODE_ID !== undefined && !NODE_ID.test(settings.NODE_ID)) {
-    problems.push(
-      settingsProblem(
-        'NODE_ID',
-        `should be small letters, digits, dots and dashes, at most 63; it is "${settings.NODE_ID}"`,
-      ),
-    );
+  if (nodeId !== undefined && !NODE_ID.test(nodeId)) {
+    const message = `should be small letters, digits, dots and dashes, at most 63; it is "${nodeId}"`;
+    problems.push(settingsProblem('NODE_ID', message));
   }
+  // Whoever sets these counts on them: a node that passes them over would not be drained.
+  for (const name of ['DRAIN_FILE', 'ON_DEADLINE'] as const)
+    if (settings[name]) problems.push(settingsProblem(name, 'is not known to this version of the node yet'));
   return problems;
 }

@@ -1,0 +1,196 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMetrics, readSettings } from '@voiceoi/kernel';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type FakeMaster, startFakeMaster } from '../../test/services/fake-master.ts';
+import { bundleOf, campaignEntry, contentOf, keyOf, scriptEntry } from '../../test/services/sync-world.ts';
+import { type RunningBot, startBot } from './node.ts';
+import { BOT_VARIABLES } from './settings.ts';
+
+const bundle = bundleOf(contentOf(4, { campaigns: [campaignEntry('123', 's', 1)], scripts: [scriptEntry('s', 1)] }));
+let master: FakeMaster;
+let folder: string;
+let bots: RunningBot[];
+beforeEach(async () => {
+  master = await startFakeMaster();
+  master.serve(bundle);
+  folder = mkdtempSync(join(tmpdir(), 'voiceoi-node-'));
+  bots = [];
+});
+afterEach(async () => {
+  await Promise.all(bots.map((bot) => bot.stop()));
+  await master.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(changed: { readonly [name: string]: string | number } = {}): Promise<RunningBot> {
+  const settings = {
+    SYNC_MASTER_URL: master.url,
+    SYNC_SECRET_KEY: keyOf('abc').text,
+    DATA_DIR: folder,
+    NODE_ID: 'node-1',
+    HOST: '127.0.0.1',
+    AGI_PORT: 0,
+    DRAIN_SECONDS: 5,
+    LOG_FLUSH_SECONDS: 0,
+    ...changed,
+  };
+  const argv = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  const bot = await startBot({
+    settings: readSettings(BOT_VARIABLES, { argv, env: {} }),
+    bootstrap: undefined,
+    log: pino({ level: 'silent' }),
+    metrics: createMetrics({ mode: 'test', version: '0' }),
+  });
+  bots.push(bot);
+  return bot;
+}
+
+const ready = async (bot: RunningBot): Promise<void> => {
+  await vi.waitFor(() => expect(bot.ready()).toEqual({ ready: true, reasons: [] }));
+};
+
+/** A call as Asterisk would place it: answers each command with success, unless it is to be kept back. */
+function call({ port, holdAt }: { readonly port: number; readonly holdAt?: string }) {
+  const socket = connect(port, '127.0.0.1');
+  const commands: string[] = [];
+  let text = '';
+  let isHeld = false;
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => {
+    text += chunk.toString();
+    const lines = text.split('\n');
+    text = lines.pop() ?? '';
+    for (const line of lines) {
+      commands.push(line);
+      isHeld = holdAt !== undefined && line.startsWith(holdAt);
+      if (!isHeld && !line.startsWith('failure')) socket.write('200 result=0\n');
+    }
+  });
+  socket.write('agi_network: yes\nagi_network_script: agi\nagi_arg_1: campaign_id=123\nagi_arg_2: org_id=abc\n\n');
+  return {
+    commands,
+    closed: once(socket, 'close'),
+    release: () => socket.write('200 result=0\n'),
+    hold: () => vi.waitFor(() => expect(isHeld).toBe(true)),
+  };
+}
+
+const whole = async (port: number): Promise<readonly string[]> => {
+  const placed = call({ port });
+  await placed.closed;
+  return placed.commands;
+};
+
+describe('a node', () => {
+  test('answers a call from the master’s configuration, and its records reach the master', async () => {
+    const bot = await start();
+    await ready(bot);
+    const commands = await whole(bot.agiPort);
+    expect(commands.map((line) => line.replace(/"[0-9a-f-]{36}"/, '"ID"'))).toEqual([
+      'SET VARIABLE VOICEOI_CALL_ID "ID"',
+      'ANSWER',
+      expect.stringMatching(/^STREAM FILE "?hello-1"?/),
+      'SET VARIABLE VOICEOI_OUTCOME "completed"',
+      'SET VARIABLE VOICEOI_DISPOSITION "OK"',
+    ]);
+    await vi.waitFor(() => expect(master.records.map((record) => record['type'])).toContain('call'));
+    expect(master.records.filter((record) => record['type'] === 'call')).toMatchObject([
+      { node_id: 'node-1', outcome: 'completed' },
+    ]);
+  });
+
+  test('is not ready, and refuses calls with a line that Asterisk takes for a failure, until it has a configuration', async () => {
+    master.serve(undefined);
+    const bot = await start();
+    expect(bot.ready()).toMatchObject({
+      ready: false,
+      reasons: [expect.stringContaining('no configuration of abc yet')],
+    });
+    expect(await whole(bot.agiPort)).toEqual([expect.stringMatching(/^failure /)]);
+    await vi.waitFor(() =>
+      expect(master.records).toMatchObject([{ type: 'call', outcome: 'refused', reason: 'no_configuration' }]),
+    );
+  });
+
+  test('begins again from its disk while the master is away, and delivers its records once it is back', async () => {
+    const first = await start();
+    await ready(first);
+    await first.stop();
+    await master.down();
+    const second = await start();
+    expect(second.ready().ready).toBe(true);
+    expect((await whole(second.agiPort)).at(-1)).toContain('"OK"');
+    await master.up();
+    await vi.waitFor(() => expect(master.records.map((record) => record['type'])).toContain('call'), 10_000);
+  });
+
+  test('tells its state as the contract shapes it', async () => {
+    const bot = await start({ MAX_CALLS: 7 });
+    await ready(bot);
+    const held = call({ port: bot.agiPort, holdAt: 'ANSWER' });
+    await held.hold();
+    expect(bot.state()).toMatchObject({
+      node_id: 'node-1',
+      pool: 'default',
+      state: 'active',
+      ready: true,
+      calls: { active: 1, capacity: 7, oldest_seconds: expect.any(Number) },
+      organizations: [{ org_id: 'abc', epoch: 'e1', applied: 4, age_seconds: expect.any(Number), source: 'poll' }],
+    });
+    held.release();
+    await held.closed;
+    await vi.waitFor(() => expect(bot.state()).toMatchObject({ calls: { active: 0, oldest_seconds: 0 } }));
+  });
+
+  test('that ends is not ready at once, refuses new calls, lets those in flight end, and sends their records', async () => {
+    const bot = await start();
+    await ready(bot);
+    const held = call({ port: bot.agiPort, holdAt: 'ANSWER' });
+    await held.hold();
+    const stopped = bot.stop();
+    expect(bot.ready()).toEqual({ ready: false, reasons: ['stopping'] });
+    await vi.waitFor(async () =>
+      expect(await whole(bot.agiPort)).toEqual([expect.stringMatching(/^failure .*no new calls/)]),
+    );
+    expect(bot.state()).toMatchObject({ state: 'draining', calls: { active: 1 } });
+    held.release();
+    await held.closed;
+    await stopped;
+    const outcomes = master.records.filter((record) => record['type'] === 'call').map((record) => record['outcome']);
+    expect(outcomes).toContain('completed');
+  });
+
+  test('that is announced as ending still takes calls for a while', async () => {
+    const bot = await start({ ANNOUNCE_SECONDS: 1 });
+    await ready(bot);
+    const stopped = bot.stop();
+    expect(bot.ready().ready).toBe(false);
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
+    await stopped;
+  });
+
+  test('whose time to drain is over cuts the calls that are left, and their records are sent', async () => {
+    const bot = await start({ DRAIN_SECONDS: 0 });
+    await ready(bot);
+    const held = call({ port: bot.agiPort, holdAt: 'STREAM' });
+    await held.hold();
+    await Promise.all([bot.stop(), held.closed]);
+    const calls = master.records.filter((record) => record['type'] === 'call');
+    expect(calls).toMatchObject([{ outcome: 'failed', reason: 'the node has ended' }]);
+  });
+
+  test('that cannot listen leaves nothing running', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const address = taken.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    await expect(start({ AGI_PORT: port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(0));
+    taken.close();
+  });
+});
