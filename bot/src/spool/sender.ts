@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { type Backoff, backoff, type Logger, pause } from '@voiceoi/kernel';
 import { createPoster, type PostAnswer, type Poster } from './post.ts';
-import type { QueuedRecord, RecordQueue } from './queue.ts';
+import type { RecordQueue, WaitingRecord } from './queue.ts';
 
 const compress = promisify(gzip);
 
@@ -122,7 +122,7 @@ export class LogSender {
     return afterMs === undefined ? wait : Math.min(Math.max(afterMs, wait), LONGEST_WAIT_MS);
   }
 
-  #settle(batch: readonly QueuedRecord[], sent: Exclude<Sent, { kind: 'later' }>): void {
+  #settle(batch: readonly WaitingRecord[], sent: Exclude<Sent, { kind: 'later' }>): void {
     const { queue, log, onRejected } = this.#options;
     if (sent.kind === 'too_large' && batch.length > 1) {
       this.#batchRecords = Math.max(1, Math.floor(batch.length / 2));
@@ -140,14 +140,16 @@ export class LogSender {
     log.error({ rejected, why }, 'the master does not take these records');
   }
 
-  async #send(batch: readonly QueuedRecord[]): Promise<Sent> {
+  async #send(batch: readonly WaitingRecord[]): Promise<Sent> {
     const headers = {
       'content-type': 'application/x-ndjson',
       'content-encoding': 'gzip',
       'x-organization-secret': this.#options.key,
     };
     try {
-      const body = await compress(batch.map(({ text }) => text).join('\n'), GZIP);
+      const lines = Buffer.concat(batch.map(({ bytes }) => bytes));
+      // Without the last line break, behind which there would be one record more.
+      const body = await compress(lines.subarray(0, -1), GZIP);
       return readAnswer(await this.#post.send(headers, body));
     } catch {
       return { kind: 'later', afterMs: undefined, why: 'the master does not answer' };
