@@ -1,4 +1,5 @@
 import {
+  boundYoungGeneration,
   checkDataDir,
   checkPorts,
   createLogger,
@@ -17,6 +18,9 @@ import { readBootstrap, readKeysFolder } from './settings-files.ts';
 
 const USAGE = `VoiceOI bot node ${VERSION}: answers AGI calls from the configuration of a master.
   node dist/index.js SERVICE_MODE=bot SYNC_MASTER_URL=http://master:4000 SYNC_SECRET_KEY=voi_…`;
+
+/** Room for the garbage of a burst of calls; more of it only stays resident. */
+const YOUNG_MIB = 32;
 
 const commandLine = await readCommandLine({
   usage: USAGE,
@@ -44,6 +48,7 @@ async function check(settings: Partial<BotProcessSettings>): Promise<readonly Se
 }
 
 async function run(settings: BotProcessSettings): Promise<void> {
+  boundYoungGeneration(YOUNG_MIB);
   const lock = await lockFolder(settings.DATA_DIR);
   if (!lock) {
     console.error(`DATA_DIR ${settings.DATA_DIR} is used by another process: give each node a folder of its own`);

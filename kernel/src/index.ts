@@ -11,3 +11,4 @@ export * from './org-key.ts';
 export * from './pause.ts';
 export * from './settings/index.ts';
 export * from './version.ts';
+export * from './young-generation.ts';

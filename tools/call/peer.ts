@@ -198,7 +198,7 @@ class Peer {
       /^(ANSWER|NOOP|STREAM FILE|WAIT FOR DIGIT|GET DATA|RECORD FILE|SAY \w+|SET VARIABLE|GET VARIABLE|SET \w+|EXEC|HANGUP|CHANNEL STATUS) ?(.*)$/s.exec(
         line,
       ) ?? [];
-    if (this.#hungUp && LIVE.has(verb.split(' ')[0] ?? ''))
+    if (this.#hungUp && (LIVE.has(verb) || LIVE.has(verb.split(' ')[0] ?? '')))
       return quick('511 Command Not Permitted on a dead channel or intercept routine');
     switch (verb) {
       case 'STREAM FILE':
@@ -306,7 +306,16 @@ class Peer {
 }
 
 /** Verbs of commands that a dead channel does not permit. */
-const LIVE: ReadonlySet<string> = new Set(['ANSWER', 'STREAM', 'WAIT', 'GET DATA', 'RECORD', 'SAY', 'HANGUP']);
+const LIVE: ReadonlySet<string> = new Set([
+  'ANSWER',
+  'STREAM',
+  'WAIT',
+  'GET DATA',
+  'RECORD',
+  'SAY',
+  'HANGUP',
+  'CHANNEL',
+]);
 
 function quick(reply: string): { readonly reply: string; readonly takesMs: number } {
   return { reply, takesMs: 0 };

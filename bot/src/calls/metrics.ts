@@ -1,7 +1,7 @@
 import { labelBound, type Metrics } from '@voiceoi/kernel';
 
-/** Records one measurement, in seconds. */
-type Observe = (seconds: number) => void;
+/** Records one measurement, in seconds, or counts. */
+type Observe = (value: number) => void;
 
 /** What calls are counted and timed with. Labels are bounded, and each combination is looked up once. */
 export interface CallMetrics {
@@ -35,6 +35,11 @@ export function callMetrics(metrics: Metrics, activeCalls: () => number): CallMe
     const bounded = boundCampaign(`${org}/${campaign}`);
     return { org: boundOrg(org), campaign: bounded === 'other' ? 'other' : campaign };
   };
+  const ended = remembered((of, outcome) => {
+    const [org = '', campaign = ''] = of.split(' ');
+    const child = total.labels({ ...labels(org, campaign), outcome });
+    return (count) => child.inc(count);
+  });
   return {
     firstCommand: remembered((org, campaign) => {
       const child = firstCommand.labels(labels(org, campaign));
@@ -44,7 +49,7 @@ export function callMetrics(metrics: Metrics, activeCalls: () => number): CallMe
       const child = turns.labels({ org: boundOrg(org), step_type });
       return (seconds) => child.observe(seconds);
     }),
-    ended: (org, campaign, outcome) => total.inc({ ...labels(org, campaign), outcome }),
+    ended: (org, campaign, outcome) => ended(`${org} ${campaign}`, outcome)(1),
     refused: (reason) => refused.inc({ reason }),
   };
 }

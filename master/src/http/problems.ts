@@ -9,7 +9,6 @@ export const PROBLEMS = {
   FORBIDDEN: { status: 403, title: 'Not allowed' },
   FOREIGN_ORGANIZATION: { status: 403, title: 'The organization key is of another organization' },
   NOT_FOUND: { status: 404, title: 'There is no such thing' },
-  METHOD_NOT_ALLOWED: { status: 405, title: 'This method is not for this address' },
   ALREADY_EXISTS: { status: 409, title: 'The name is taken' },
   IN_USE: { status: 409, title: 'Something else uses it' },
   CHANGED_MEANWHILE: { status: 412, title: 'It has changed meanwhile' },
