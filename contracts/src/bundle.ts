@@ -74,18 +74,23 @@ export const BundleSecret = Type.Object({
 });
 export type BundleSecret = Static<typeof BundleSecret>;
 
+const Address = Type.Object({ host: Type.String(), port: Type.Integer() });
+
+/** An organization's own way into Redis; `cluster` or `sentinels` where it is more than one server, whose first is then `host` and `port`. */
+export const RedisBus = Type.Object({
+  kind: Type.Literal('redis'),
+  ...Address.properties,
+  tls: Type.Boolean(),
+  username: Type.String(),
+  password: Type.String(),
+  cluster: Type.Optional(Type.Array(Address)),
+  sentinels: Type.Optional(Type.Array(Address)),
+  master_name: Type.Optional(Type.String()),
+});
+export type RedisBus = Static<typeof RedisBus>;
+
 /** Where changes come from: Redis, or the master's HTTP stream. */
-export const Bus = Type.Union([
-  Type.Object({
-    kind: Type.Literal('redis'),
-    host: Type.String(),
-    port: Type.Integer(),
-    tls: Type.Boolean(),
-    username: Type.String(),
-    password: Type.String(),
-  }),
-  Type.Object({ kind: Type.Literal('stream') }),
-]);
+export const Bus = Type.Union([RedisBus, Type.Object({ kind: Type.Literal('stream') })]);
 export type Bus = Static<typeof Bus>;
 
 /** The part of a bundle that its `sha256` covers. */

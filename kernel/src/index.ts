@@ -9,6 +9,7 @@ export * from './metrics.ts';
 export * from './ops-server.ts';
 export * from './org-key.ts';
 export * from './pause.ts';
+export * from './redis.ts';
 export * from './settings/index.ts';
 export * from './version.ts';
 export * from './young-generation.ts';

@@ -2,6 +2,7 @@ import {
   checkPorts,
   createLogger,
   createMetrics,
+  openRedis,
   readCommandLine,
   runUntilSignal,
   type SettingsProblem,
@@ -11,6 +12,7 @@ import {
 } from '@voiceoi/kernel';
 import { Pool } from 'pg';
 import { createMaster, POSTGRES_TYPES, postgresDatabase } from './index.ts';
+import { checkRedisSettings, redisOf } from './redis-settings.ts';
 import { MASTER_VARIABLES, type MasterSettings, poolConfig } from './settings.ts';
 
 const USAGE = `VoiceOI master ${VERSION}: API and configuration of organizations, campaigns and scripts.
@@ -26,17 +28,18 @@ const commandLine = await readCommandLine({
 if (commandLine.kind === 'run') await run(commandLine.values);
 else sayAndEnd(commandLine);
 
-function check(settings: Partial<MasterSettings>): Promise<readonly SettingsProblem[]> {
-  return checkPorts(
-    (['PORT', 'OPS_PORT'] as const).map((name) => ({ name, host: settings.HOST, port: settings[name] })),
-  );
+async function check(settings: Partial<MasterSettings>): Promise<readonly SettingsProblem[]> {
+  const ports = (['PORT', 'OPS_PORT'] as const).map((name) => ({ name, host: settings.HOST, port: settings[name] }));
+  return [...checkRedisSettings(settings), ...(await checkPorts(ports))];
 }
 
 async function run(settings: MasterSettings): Promise<void> {
   const log = createLogger({ level: settings.LOG_LEVEL, mode: 'master' });
   const metrics = createMetrics({ mode: 'master', version: VERSION });
   const database = postgresDatabase(new Pool({ ...poolConfig(settings), types: POSTGRES_TYPES }));
-  const master = await createMaster({ settings, database, log, metrics }).catch(async (error: unknown) => {
+  const address = redisOf(settings);
+  const redis = address && { connections: openRedis(address.own, 'voiceoi-master'), address: address.forNodes };
+  const master = await createMaster({ settings, database, log, metrics, redis }).catch(async (error: unknown) => {
     const { DB_HOST, DB_PORT, DB_NAME } = settings;
     console.error(
       `The database ${DB_NAME} at ${DB_HOST}:${DB_PORT} cannot be used: ${error instanceof Error ? error.message || String(error.cause ?? error.name) : error}`,

@@ -1,5 +1,6 @@
-import type { Logger, Metrics, Readiness } from '@voiceoi/kernel';
+import type { Logger, Metrics, Readiness, RedisAddress, RedisConnections } from '@voiceoi/kernel';
 import { accessTokens, authRoutes, authService, ensureAdministrator } from './auth/index.ts';
+import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
 import { campaignRoutes } from './campaigns/index.ts';
 import { type Database, migrate } from './database/index.ts';
@@ -17,6 +18,8 @@ interface MasterOptions {
   readonly database: Database;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Redis, and where nodes find it; without it they are fed over HTTP alone. */
+  readonly redis?: { readonly connections: RedisConnections; readonly address: RedisAddress } | undefined;
 }
 
 /** A master that is put together; `listen` makes it answer. */
@@ -38,7 +41,7 @@ export interface Master {
  * Migrates the database, makes the first administrator, and puts the API together.
  * @throws MigrationError, or the database's error when it cannot be reached
  */
-export async function createMaster({ settings, database, log, metrics }: MasterOptions): Promise<Master> {
+export async function createMaster({ settings, database, log, metrics, redis }: MasterOptions): Promise<Master> {
   const applied = await migrate(database);
   if (applied.length > 0) log.info({ migrations: applied }, 'database migrated');
   await ensureInstance(database);
@@ -46,7 +49,9 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
 
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
-  const sync = startSync(database, keys.signing, log);
+  const signing = { signingKey: keys.signing, goodKeys: keys.good };
+  const bus = redis ? startBus({ database, ...redis, ...signing, log, metrics }) : NO_BUS;
+  const sync = startSync({ database, signingKey: keys.signing, busOf: bus.busOf, onCommit: bus.wake, log });
   const changes = sync.revisions;
   const scripts = scriptService(database, changes);
   const app = await createApp({
@@ -87,10 +92,18 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
       isStopping = true;
       health.stop();
       sync.stop();
+      await bus.stop();
       await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
     },
   };
 }
+
+const NO_BUS: EventBus = {
+  busOf: async () => ({ kind: 'stream' }),
+  wake: () => {},
+  announce: () => {},
+  stop: async () => {},
+};
 
 /** The epoch is a random id made with the database: revisions compare only within one. */
 async function ensureInstance(database: Database): Promise<void> {

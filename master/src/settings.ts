@@ -1,4 +1,5 @@
 import { email, flag, integer, oneOf, port, secret, text, url, type Values } from '@voiceoi/kernel';
+import { REDIS_VARIABLES } from './redis-settings.ts';
 
 const SECRET_LENGTH = 32;
 
@@ -15,6 +16,7 @@ export const DATABASE_VARIABLES = {
 /** Settings of a master (contract.md, Configuration). */
 export const MASTER_VARIABLES = {
   ...DATABASE_VARIABLES,
+  ...REDIS_VARIABLES,
   DB_HOST: text().required().about('host of Postgres'),
   JWT_SECRET: secret({ minLength: SECRET_LENGTH }).required().about('signs access tokens, 32 characters or more'),
   SYNC_SECRET_SALT: secret({ minLength: SECRET_LENGTH })

@@ -8,6 +8,7 @@ import {
   describeProblems,
   EXIT_SETTINGS,
   lockFolder,
+  openRedis,
   problemsOf,
   readCommandLine,
   runUntilSignal,
@@ -24,6 +25,7 @@ import {
   pgliteDatabase,
   poolConfig,
   postgresDatabase,
+  redisOf,
 } from '@voiceoi/master';
 import { Pool } from 'pg';
 import { keepSecrets } from './generated-secrets.ts';
@@ -58,7 +60,9 @@ async function run(settings: StandaloneSettings): Promise<void> {
   const metrics = createMetrics({ mode: 'standalone', version: VERSION });
   const database = await openDatabase(settings);
   const forMaster = masterSettings(settings, await keepSecrets(settings.DATA_DIR));
-  const master = await createMaster({ settings: forMaster, database, log, metrics });
+  const address = redisOf(settings);
+  const redis = address && { connections: openRedis(address.own, 'voiceoi-standalone'), address: address.forNodes };
+  const master = await createMaster({ settings: forMaster, database, log, metrics, redis });
   await ensureDemo(database, master);
   const port = await master.listen();
   const forBot = botSettings(settings, port, await master.keys.text(DEMO.orgId));

@@ -9,7 +9,7 @@ import {
   text,
   type Values,
 } from '@voiceoi/kernel';
-import { DATABASE_VARIABLES, MASTER_VARIABLES, type ServiceSettings } from '@voiceoi/master';
+import { checkRedisSettings, DATABASE_VARIABLES, MASTER_VARIABLES, type ServiceSettings } from '@voiceoi/master';
 import type { GeneratedSecrets } from './generated-secrets.ts';
 
 const { SYNC_MASTER_URL: _url, SYNC_SECRET_KEY: _key, ...bot } = BOT_VARIABLES;
@@ -36,7 +36,7 @@ export type StandaloneSettings = Values<typeof STANDALONE_VARIABLES>;
 export async function checkStandalone(settings: Partial<StandaloneSettings>): Promise<readonly SettingsProblem[]> {
   const names = ['PORT', 'AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const;
   const ports = names.map((name) => ({ name, host: settings.HOST, port: settings[name] }));
-  return [...(await checkPorts(ports)), ...(await checkDataDir(settings.DATA_DIR))];
+  return [...checkRedisSettings(settings), ...(await checkPorts(ports)), ...(await checkDataDir(settings.DATA_DIR))];
 }
 
 /** The folder belongs to another process. */

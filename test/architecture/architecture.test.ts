@@ -22,8 +22,8 @@ const CONFINED: { readonly [workspace: string]: readonly string[] } = {
   script: ['typebox', '@marcbachmann/cel-js'],
 };
 
-/** The only files that touch the process: composition roots, and the end of a process. */
-const MAY_TOUCH_PROCESS = /\/main\.ts$|\/admin\.ts$|^kernel\/src\/lifecycle\.ts$/;
+/** The only files that touch the process: composition roots, the end of a process, and how a connection to Redis is made. */
+const MAY_TOUCH_PROCESS = /\/main\.ts$|\/admin\.ts$|^kernel\/src\/(lifecycle|redis)\.ts$/;
 
 const sources = readSources(ROOT, Object.keys(ALLOWED));
 const workspaceOf = (path: string): string => path.split('/')[0] ?? '';
@@ -82,7 +82,7 @@ describe('shape of the code', () => {
 
   test('only composition roots touch process.env, process.argv and process.exit, or make pools', () => {
     const touching = sources.filter(({ text }) =>
-      /process\.(env|argv|exit)\b|new (pg\.)?Pool\(|new Redis\(/.test(text),
+      /process\.(env|argv|exit)\b|new (pg\.)?Pool\(|new (Redis|Cluster)\(|[^.]openRedis\(/.test(text),
     );
     expect(touching.map(({ path }) => path).filter((path) => !MAY_TOUCH_PROCESS.test(path))).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { PGlite } from '@electric-sql/pglite';
-import { createLogger, createMetrics, deriveOrgKey } from '@voiceoi/kernel';
+import { createLogger, createMetrics, deriveOrgKey, openRedis, type RedisAddress } from '@voiceoi/kernel';
 import pg from 'pg';
 import { type Database, POSTGRES_TYPES, pgliteDatabase, postgresDatabase } from '../../master/src/database/index.ts';
 import { createMaster, type Master } from '../../master/src/master.ts';
@@ -39,8 +39,14 @@ export interface TestMaster {
   stop(): Promise<void>;
 }
 
-/** Makes a master on embedded Postgres, or on a database of its own on a real one. */
-export async function startTestMaster({ postgres = false } = {}): Promise<TestMaster> {
+/** Makes a master on embedded Postgres, or on a database of its own on a real one; with an event bus where Redis is given. */
+export async function startTestMaster({
+  postgres = false,
+  redis: address,
+}: {
+  readonly postgres?: boolean;
+  readonly redis?: RedisAddress;
+} = {}): Promise<TestMaster> {
   const { database, close } = postgres ? await realDatabase() : await embeddedDatabase();
   const masters: Master[] = [];
   const start = async (): Promise<Master> => {
@@ -56,7 +62,8 @@ export async function startTestMaster({ postgres = false } = {}): Promise<TestMa
       DRAIN_SECONDS: 1,
     };
     const metrics = createMetrics({ mode: 'test', version: '0.0.0' });
-    const master = await createMaster({ settings, database, log, metrics });
+    const redis = address && { connections: openRedis(address, 'test'), address };
+    const master = await createMaster({ settings, database, log, metrics, redis });
     masters.push(master);
     return master;
   };

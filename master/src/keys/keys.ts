@@ -28,6 +28,8 @@ export interface OrgKeys {
   authenticate(key: string): Promise<Principal | undefined>;
   /** The newest good key: it signs. @throws ProblemError when there is none */
   signing(orgId: string): Promise<OrgKey>;
+  /** All that are good now, the newest first. */
+  good(orgId: string): Promise<readonly OrgKey[]>;
   /** That key as text, for a node's `SYNC_SECRET_KEY`. */
   text(orgId: string): Promise<string>;
 }
@@ -38,14 +40,17 @@ const USED_EVERY_MS = 60_000;
 
 export function orgKeys(database: Database, salt: string): OrgKeys {
   const usedAt = new Map<string, number>();
-  const newest = async (orgId: string): Promise<string> => {
+  const good = async (orgId: string): Promise<readonly string[]> => {
     const { rows } = await database.query<{ generation: number }>(
-      `SELECT generation FROM organization_key WHERE org_id = $1 AND ${GOOD} ORDER BY generation DESC LIMIT 1`,
+      `SELECT generation FROM organization_key WHERE org_id = $1 AND ${GOOD} ORDER BY generation DESC`,
       [orgId],
     );
-    const generation = rows[0]?.generation;
-    if (generation === undefined) throw notFound(`good key of organization "${orgId}"`);
-    return deriveOrgKey(salt, orgId, generation);
+    return rows.map(({ generation }) => deriveOrgKey(salt, orgId, generation));
+  };
+  const newest = async (orgId: string): Promise<string> => {
+    const [text] = await good(orgId);
+    if (text === undefined) throw notFound(`good key of organization "${orgId}"`);
+    return text;
   };
   return {
     authenticate: async (text) => {
@@ -60,6 +65,7 @@ export function orgKeys(database: Database, salt: string): OrgKeys {
       await noteUse(database, usedAt, orgId, generation);
       return { kind: 'node', orgId, generation };
     },
+    good: async (orgId) => (await good(orgId)).flatMap((text) => parseOrgKey(text) ?? []),
     text: newest,
     signing: async (orgId) => {
       const parsed = parseOrgKey(await newest(orgId));

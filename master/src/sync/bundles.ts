@@ -29,6 +29,8 @@ export interface Bundles {
 interface KeptHead extends Head {
   /** An organization that was deleted and made anew counts its revisions anew. */
   readonly madeAt: number;
+  /** Good key generations: the way into the bus comes with the newest. */
+  readonly keys: string;
 }
 
 interface Kept {
@@ -36,8 +38,16 @@ interface Kept {
   readonly bundle: PreparedBundle;
 }
 
+/** Tells an organization's nodes where changes come from. */
+export type BusOf = (orgId: string) => Promise<Bundle['bus']>;
+
 /** Prepares each bundle once, however many nodes ask for it at once; `maxCharacters` bounds what is kept. */
-export function bundles(database: Database, reader: ContentReader, maxCharacters = 128 * 1024 * 1024): Bundles {
+export function bundles(
+  database: Database,
+  reader: ContentReader,
+  busOf: BusOf,
+  maxCharacters = 128 * 1024 * 1024,
+): Bundles {
   const kept = new Map<string, Kept>();
   const preparing = new Map<string, Promise<Kept>>();
 
@@ -58,7 +68,9 @@ export function bundles(database: Database, reader: ContentReader, maxCharacters
       return { head: await readKeptHead(tx, orgId), content: await reader.read(tx, orgId) };
     });
     const sha256 = reader.sha256(content);
-    const made = { head, bundle: prepared({ schema: 1, ...content, sha256, ...outsideOfSha256() }) };
+    const generated_at = new Date().toISOString();
+    const bundle: Bundle = { schema: 1, ...content, sha256, generated_at, secrets: [], bus: await busOf(orgId) };
+    const made = { head, bundle: prepared(bundle) };
     keep(orgId, made);
     return made;
   };
@@ -71,7 +83,7 @@ export function bundles(database: Database, reader: ContentReader, maxCharacters
       // What is being prepared may have been begun before the newest commit: then it is made once more.
       for (let running = preparing.get(orgId); running; running = preparing.get(orgId)) {
         const { head, bundle } = await running;
-        if (head.madeAt === now.madeAt && head.epoch === now.epoch && head.revision >= now.revision) return bundle;
+        if (isSame({ ...head, revision: now.revision }, now) && head.revision >= now.revision) return bundle;
       }
       const running = prepare(orgId).finally(() => preparing.delete(orgId));
       preparing.set(orgId, running);
@@ -86,20 +98,20 @@ export async function readHead(db: Pick<Database, 'query'>, orgId: string): Prom
   return { epoch, revision };
 }
 
+const HEAD = `SELECT i.epoch, o.revision, o.created_at,
+  (SELECT string_agg(k.generation::text, ',' ORDER BY k.generation) FROM organization_key k
+    WHERE k.org_id = o.id AND k.revoked_at IS NULL AND (k.not_after IS NULL OR k.not_after > now())) AS keys
+FROM organization o CROSS JOIN instance i WHERE o.id = $1`;
+
 async function readKeptHead(db: Pick<Database, 'query'>, orgId: string): Promise<KeptHead> {
-  const sql = 'SELECT i.epoch, o.revision, o.created_at FROM organization o CROSS JOIN instance i WHERE o.id = $1';
-  const row = (await db.query<Head & { readonly created_at: Date }>(sql, [orgId])).rows[0];
+  const row = (await db.query<Head & { readonly created_at: Date; readonly keys: string | null }>(HEAD, [orgId]))
+    .rows[0];
   if (!row) throw notFound(`organization "${orgId}"`);
-  return { epoch: row.epoch, revision: row.revision, madeAt: row.created_at.getTime() };
+  return { epoch: row.epoch, revision: row.revision, madeAt: row.created_at.getTime(), keys: row.keys ?? '' };
 }
 
 function isSame(a: KeptHead, b: KeptHead): boolean {
-  return a.madeAt === b.madeAt && a.epoch === b.epoch && a.revision === b.revision;
-}
-
-/** Secrets and Redis come with later work; nodes follow the HTTP stream until then. */
-function outsideOfSha256(): Pick<Bundle, 'generated_at' | 'secrets' | 'bus'> {
-  return { generated_at: new Date().toISOString(), secrets: [], bus: { kind: 'stream' } };
+  return a.madeAt === b.madeAt && a.keys === b.keys && a.epoch === b.epoch && a.revision === b.revision;
 }
 
 function prepared(bundle: Bundle): PreparedBundle {

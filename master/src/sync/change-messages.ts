@@ -35,6 +35,21 @@ export async function changesSince(
   return unbroken.map((row) => changeMessage(orgId, row, key));
 }
 
+const BETWEEN = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
+WHERE org_id = $1 AND epoch = $2 AND revision BETWEEN $3 AND $4 ORDER BY revision`;
+
+/** Signed changes that lead to the revisions from `first` to `last`, as far as the log still has them. */
+export async function changesBetween(
+  db: Queryable,
+  orgId: string,
+  epoch: string,
+  revisions: { readonly first: number; readonly last: number },
+  key: OrgKey,
+): Promise<readonly ChangeMessage[]> {
+  const { rows } = await db.query<ChangeRow>(BETWEEN, [orgId, epoch, revisions.first, revisions.last]);
+  return rows.map((row) => changeMessage(orgId, row, key));
+}
+
 function changeMessage(orgId: string, row: ChangeRow, key: OrgKey): ChangeMessage {
   const { epoch, revision, committed_at, changes, sha256 } = row;
   const base = {

@@ -129,7 +129,9 @@ describe.each([
       const read = async (): Promise<void> => {
         while (!isOver) {
           // Whoever has prepared nothing yet reads everything anew.
-          const { body } = await bundles(one.database, contentReader()).current('torn');
+          const { body } = await bundles(one.database, contentReader(), async () => ({ kind: 'stream' })).current(
+            'torn',
+          );
           const bundle = JSON.parse(body.text);
           expect(bundleSha256(bundle)).toBe(bundle.sha256);
           expect(seen.get(bundle.revision) ?? bundle.sha256).toBe(bundle.sha256);

@@ -1,0 +1,1 @@
+export { type EventBus, startBus } from './bus.ts';
