@@ -5,6 +5,7 @@ import {
   createLogger,
   createMetrics,
   lockFolder,
+  openRedis,
   readCommandLine,
   runUntilSignal,
   type SettingsProblem,
@@ -59,7 +60,8 @@ async function run(settings: BotProcessSettings): Promise<void> {
   const metrics = createMetrics({ mode: 'bot', version: VERSION });
   const { bundle: bootstrap } = readBootstrap(settings.BOOTSTRAP_FILE);
   const keys = [...settings.SYNC_SECRET_KEY, ...readKeysFolder(settings.SYNC_SECRET_KEYS_DIR).keys];
-  const bot = await startBot({ settings: { ...settings, SYNC_SECRET_KEY: keys }, bootstrap, log, metrics });
+  const known = { ...settings, SYNC_SECRET_KEY: keys };
+  const bot = await startBot({ settings: known, bootstrap, openRedis, log, metrics });
   const ops = await startOpsServer({
     host: settings.HOST,
     port: settings.OPS_PORT,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMetrics, readSettings } from '@voiceoi/kernel';
+import { createMetrics, openRedis, readSettings } from '@voiceoi/kernel';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../test/services/fake-master.ts';
@@ -41,6 +41,7 @@ async function start(changed: { readonly [name: string]: string | number } = {})
   };
   const argv = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   const bot = await startBot({
+    openRedis,
     settings: readSettings(BOT_VARIABLES, { argv, env: {} }),
     bootstrap: undefined,
     log: pino({ level: 'silent' }),

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Logger, Metrics, Readiness } from '@voiceoi/kernel';
+import type { Logger, Metrics, OpenRedis, Readiness } from '@voiceoi/kernel';
 import { VERSION } from '@voiceoi/kernel';
 import { type AgiServer, startAgiServer } from './agi/index.ts';
 import { createDesk, type NodeDesk } from './calls/index.ts';
@@ -12,6 +12,7 @@ interface BotOptions {
   readonly settings: BotSettings;
   /** What `BOOTSTRAP_FILE` holds. */
   readonly bootstrap: unknown;
+  readonly openRedis: OpenRedis;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -30,7 +31,7 @@ export interface RunningBot {
  * Starts a bot node: configuration first, then the AGI port, so that no call finds a node that does not know what its disk knows.
  * @throws the listening error, with its `code`
  */
-export async function startBot({ settings, bootstrap, log, metrics }: BotOptions): Promise<RunningBot> {
+export async function startBot({ settings, bootstrap, openRedis, log, metrics }: BotOptions): Promise<RunningBot> {
   const keys = keysOf(settings);
   const sink = memorySpool({
     masterUrl: settings.SYNC_MASTER_URL,
@@ -45,6 +46,7 @@ export async function startBot({ settings, bootstrap, log, metrics }: BotOptions
     keys,
     store,
     bootstrap,
+    openRedis,
     log,
     metrics,
   });

@@ -66,7 +66,7 @@ async function run(settings: StandaloneSettings): Promise<void> {
   await ensureDemo(database, master);
   const port = await master.listen();
   const forBot = botSettings(settings, port, await master.keys.text(DEMO.orgId));
-  const bot = await startBot({ settings: forBot, bootstrap: undefined, log, metrics });
+  const bot = await startBot({ settings: forBot, bootstrap: undefined, openRedis, log, metrics });
   await untilReady(bot);
   const ready = () => allReady([master.ready(), bot.ready()]);
   const ops = await startOpsServer({ host: settings.HOST, port: settings.OPS_PORT, metrics, ready, state: bot.state });

@@ -1,4 +1,4 @@
-import type { Logger, Metrics, OrgKey } from '@voiceoi/kernel';
+import type { Logger, Metrics, OpenRedis, OrgKey } from '@voiceoi/kernel';
 import type { BundleStore } from './bundle-store.ts';
 import { RHYTHM, type Rhythm } from './follow.ts';
 import { masterClient } from './master-client.ts';
@@ -22,6 +22,7 @@ interface ConfigurationOptions {
   readonly keys: readonly { readonly text: string; readonly key: OrgKey }[];
   readonly store: BundleStore;
   readonly bootstrap: unknown;
+  readonly openRedis: OpenRedis;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** How often the master is asked; as sync-protocol.md says unless given. */
@@ -38,6 +39,7 @@ export async function startConfiguration(options: ConfigurationOptions): Promise
       store: options.store,
       bootstrap: bootstrapOf(options.bootstrap, key.orgId),
       log: options.log,
+      openRedis: options.openRedis,
       rhythm: options.rhythm ?? RHYTHM,
       onApply: (applied, source, propagationSeconds) => {
         measure.applied(applied, source, propagationSeconds);

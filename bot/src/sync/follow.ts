@@ -4,10 +4,10 @@ import type { Asked } from './fetcher.ts';
 
 /** How often the master is asked. */
 export interface Rhythm {
-  /** While the stream is up: anti-entropy. Give or take 20 %. */
+  /** While changes come by the bus: anti-entropy. Give or take 20 %. */
   readonly pollMs: number;
-  /** While it is not. */
-  readonly pollWithoutStreamMs: number;
+  /** While they do not, and how often the head of the bus is looked at while they do. */
+  readonly pollWithoutBusMs: number;
   /** First wait between tries, which doubles up to 30 s. */
   readonly retryMs: number;
   /** Health after which waits between tries start over. */
@@ -20,14 +20,49 @@ export interface Rhythm {
 
 export const RHYTHM: Rhythm = {
   pollMs: 60_000,
-  pollWithoutStreamMs: 15_000,
+  pollWithoutBusMs: 15_000,
   retryMs: 1000,
   healthyMs: 60_000,
   calmMs: 5000,
   random: Math.random,
 };
 
+/** Where changes come from now. */
+export class Feeds {
+  #hasRedis = false;
+  #isRedisUp = false;
+  #onChange: (() => void)[] = [];
+  isStreamUp = false;
+
+  /** Whether what is committed comes by itself, from the bus that the bundle names. */
+  get isLive(): boolean {
+    return this.#hasRedis ? this.#isRedisUp : this.isStreamUp;
+  }
+
+  get isRedisUp(): boolean {
+    return this.#isRedisUp;
+  }
+
+  /** Undefined: the bundle names no Redis. */
+  setRedis(isUp: boolean | undefined): void {
+    this.#hasRedis = isUp !== undefined;
+    this.#isRedisUp = isUp === true;
+    const listeners = this.#onChange;
+    this.#onChange = [];
+    for (const listener of listeners) listener();
+  }
+
+  /** Resolves once Redis has come or gone, or `signal` is aborted. */
+  redisChanged(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onChange.push(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+}
+
 interface FollowOptions {
+  readonly feeds: Feeds;
   readonly source: ConfigSource;
   readonly rhythm: Rhythm;
   readonly signal: AbortSignal;
@@ -39,18 +74,20 @@ interface FollowOptions {
   readonly onEvent: (event: string, value: unknown) => void;
 }
 
-/** Follows the master by its stream, and looks whether all is there now and then. Resolves once `signal` is aborted. Never rejects. */
+/**
+ * Follows the master by its stream while Redis is not there, and looks whether all is there now and then. Resolves once `signal` is aborted. Never
+ * rejects.
+ */
 export async function follow(options: FollowOptions): Promise<void> {
-  const stream = { isUp: false };
   // The first look comes before the stream, so that a new node does not get everything twice.
   await options.look('check');
-  await Promise.all([pollLoop(options, stream), streamLoop(options, stream)]);
+  await Promise.all([pollLoop(options), streamLoop(options)]);
 }
 
-async function pollLoop({ rhythm, signal, look, isHealthy }: FollowOptions, stream: { isUp: boolean }): Promise<void> {
+async function pollLoop({ feeds, rhythm, signal, look, isHealthy }: FollowOptions): Promise<void> {
   const waits = backoff({ initialMs: rhythm.retryMs, random: rhythm.random });
   while (!signal.aborted) {
-    const every = stream.isUp ? rhythm.pollMs : rhythm.pollWithoutStreamMs;
+    const every = feeds.isLive ? rhythm.pollMs : rhythm.pollWithoutBusMs;
     const calm = every * (0.8 + rhythm.random() * 0.4);
     if (isHealthy()) waits.reset();
     await pause(isHealthy() ? calm : Math.min(calm, waits.next()), signal);
@@ -58,31 +95,42 @@ async function pollLoop({ rhythm, signal, look, isHealthy }: FollowOptions, stre
   }
 }
 
-async function streamLoop(options: FollowOptions, stream: { isUp: boolean }): Promise<void> {
-  const { rhythm, signal } = options;
+async function streamLoop(options: FollowOptions): Promise<void> {
+  const { feeds, rhythm, signal } = options;
   const waits = backoff({ initialMs: rhythm.retryMs, random: rhythm.random });
   while (!signal.aborted) {
+    if (feeds.isRedisUp) {
+      await feeds.redisChanged(signal);
+      continue;
+    }
     const openedAt = performance.now();
-    await readOnce(options, stream);
-    stream.isUp = false;
+    await readOnce(options);
+    feeds.isStreamUp = false;
     if (performance.now() - openedAt > rhythm.healthyMs) waits.reset();
-    await pause(waits.next(), signal);
+    if (!feeds.isRedisUp) await pause(waits.next(), signal);
   }
 }
 
-/** Reads one stream until it ends. The poll tells of a master that is away; a stream that ends by itself is no news. */
-async function readOnce(
-  { source, signal, position, onEvent }: FollowOptions,
-  stream: { isUp: boolean },
-): Promise<void> {
+/**
+ * Reads one stream until it ends, or Redis is there. The poll tells of a master that is away; a stream that ends by itself is no news.
+ */
+async function readOnce({ feeds, source, signal, position, onEvent }: FollowOptions): Promise<void> {
   const at = position();
   const since = at && { epoch: at.epoch, revision: at.revision };
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  signal.addEventListener('abort', end, { once: true });
+  void feeds.redisChanged(ending.signal).then(() => feeds.isRedisUp && end());
   try {
-    for await (const { event, data } of source.stream(since, signal)) {
-      stream.isUp = true;
+    for await (const { event, data } of source.stream(since, ending.signal)) {
+      feeds.isStreamUp = true;
       onEvent(event, parseJson(data));
     }
-  } catch {}
+  } catch {
+  } finally {
+    signal.removeEventListener('abort', end);
+    end();
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,15 @@
-import type { Change, ChangeItem } from '@voiceoi/contracts';
+import type { Change } from '@voiceoi/contracts';
 import { bundleSha256, signChange, verifyChange } from '@voiceoi/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import {
+  type Damage,
+  damaged,
+  type Operation,
+  operate,
+  operation,
+  put,
+} from '../../../test/services/sync-operations.ts';
 import {
   bundleOf,
   type Content,
@@ -35,12 +43,6 @@ const kinds = (actions: readonly SyncAction[]) =>
   });
 
 const one = contentOf(1, { campaigns: [campaignEntry('123', 's', 1)], scripts: [scriptEntry('s', 1)] });
-const put = (campaign: { readonly id: string }): ChangeItem => ({
-  op: 'put',
-  kind: 'campaign',
-  id: campaign.id,
-  object: { ...campaign },
-});
 const paused = campaignEntry('123', 's', 1, { status: 'paused' });
 const two = contentOf(2, { ...one, revision: 2, campaigns: [paused] });
 const toTwo = changeTo(one, two, [put(paused)]);
@@ -69,6 +71,7 @@ describe('a change', () => {
   test.each<[string, unknown, Source, string[]]>([
     ['that skips a revision', changeTo(two, contentOf(3), []), 'stream', ['fetch since']],
     ['that skips a revision, in an answer to `since`', changeTo(two, contentOf(3), []), 'poll', ['fetch whole']],
+    ['that skips a revision, on a bus that has a history', changeTo(two, contentOf(3), []), 'redis', ['repair']],
     [
       'that begins before what is applied and ends behind it',
       changeTo(contentOf(0), two, []),
@@ -118,6 +121,12 @@ describe('a change', () => {
     expect(kinds(actions)).toEqual(expected);
   });
 
+  test('that the history of the bus does not lead up to is asked of the master', () => {
+    const change = changeTo(two, contentOf(3), []);
+    const { actions } = step(atOne, { kind: 'change', change, source: 'redis', isRepair: true });
+    expect(kinds(actions)).toEqual(['fetch since']);
+  });
+
   test('before there is any configuration asks for all of it', () => {
     expect(kinds(onChange(toTwo, 'stream', initialSyncState('abc')).actions)).toEqual(['fetch whole calmly']);
   });
@@ -151,6 +160,13 @@ describe('a whole bundle', () => {
     expect(onBundle(bundleOf(one), 'stream', atTwo)).toEqual({ state: atTwo, actions: [] });
     const restored = onBundle(bundleOf({ ...one, epoch: 'e2' }), 'poll', atTwo);
     expect(restored.state.applied?.content).toMatchObject({ epoch: 'e2', revision: 1 });
+  });
+
+  test('of an epoch that was left does not go back behind where the node was in it', () => {
+    const atTwo = onChange(toTwo).state;
+    const away = onBundle(bundleOf({ ...one, epoch: 'e2' }), 'poll', atTwo).state;
+    expect(onBundle(bundleOf(one), 'poll', away)).toEqual({ state: away, actions: [] });
+    expect(onBundle(bundleOf(two), 'poll', away).state.applied?.content).toMatchObject({ epoch: 'e1', revision: 2 });
   });
 
   test('that is what we have confirms it', () => {
@@ -238,56 +254,11 @@ describe('the content’s hash', () => {
   });
 });
 
-/** What happens to an organization, as operations of a master. */
-type Operation =
-  | { readonly kind: 'campaign'; readonly id: string; readonly version: number }
-  | { readonly kind: 'remove'; readonly id: string }
-  | { readonly kind: 'script'; readonly version: number }
-  | { readonly kind: 'settings'; readonly timezone: string };
-
-const operation: fc.Arbitrary<Operation> = fc.oneof(
-  fc.record({
-    kind: fc.constant('campaign' as const),
-    id: fc.constantFrom('1', '2', '3'),
-    version: fc.integer({ min: 1, max: 3 }),
-  }),
-  fc.record({ kind: fc.constant('remove' as const), id: fc.constantFrom('1', '2', '3') }),
-  fc.record({ kind: fc.constant('script' as const), version: fc.integer({ min: 1, max: 3 }) }),
-  fc.record({ kind: fc.constant('settings' as const), timezone: fc.constantFrom('UTC', 'Asia/Kolkata') }),
-);
-
-function operate(content: Content, operation: Operation): { readonly next: Content; readonly item: ChangeItem } {
-  const next = { ...content, revision: content.revision + 1 };
-  switch (operation.kind) {
-    case 'campaign': {
-      const campaign = campaignEntry(operation.id, 's', operation.version);
-      const others = content.campaigns.filter(({ id }) => id !== campaign.id);
-      return { next: { ...next, campaigns: [...others, campaign] }, item: put(campaign) };
-    }
-    case 'remove': {
-      const campaigns = content.campaigns.filter(({ id }) => id !== operation.id);
-      return { next: { ...next, campaigns }, item: { op: 'delete', kind: 'campaign', id: operation.id } };
-    }
-    case 'script': {
-      const script = scriptEntry('s', operation.version);
-      const others = content.scripts.filter(({ version }) => version !== script.version);
-      const item = { op: 'put' as const, kind: 'script' as const, id: `s@${script.version}`, object: { ...script } };
-      return { next: { ...next, scripts: [...others, script] }, item };
-    }
-    case 'settings': {
-      const settings = { timezone: operation.timezone };
-      return { next: { ...next, settings }, item: { op: 'put', kind: 'settings', id: 'settings', object: settings } };
-    }
-    default:
-      return operation satisfies never;
-  }
-}
-
 /** One thing that reaches the node: a change or a bundle of some revision, as it was or tampered with. */
 const delivery = fc.record({
   what: fc.constantFrom('change' as const, 'change' as const, 'change' as const, 'bundle' as const, 'current' as const),
   at: fc.double({ min: 0, max: 1, noNaN: true }),
-  damage: fc.constantFrom(undefined, undefined, undefined, 'sig', 'items', 'sha256', 'to', 'epoch'),
+  damage: fc.constantFrom<Damage>(undefined, undefined, undefined, 'sig', 'items', 'sha256', 'to', 'epoch'),
   source: fc.constantFrom<Source>('redis', 'stream', 'poll'),
 });
 
@@ -305,7 +276,7 @@ function historyOf(operations: readonly Operation[]) {
 }
 
 function deliveryEvent(
-  { what, at, damage, source }: { what: string; at: number; damage: string | undefined; source: Source },
+  { what, at, damage, source }: { what: string; at: number; damage: Damage; source: Source },
   history: readonly Content[],
   changes: readonly object[],
 ): SyncEvent {
@@ -350,23 +321,6 @@ describe('any history, delivered in any way', () => {
     );
   });
 });
-
-function damaged(value: object, damage: string | undefined): object {
-  switch (damage) {
-    case 'sig':
-      return { ...value, sig: '0'.repeat(64) };
-    case 'items':
-      return { ...value, changes: [], campaigns: [campaignEntry('9', 's', 1)] };
-    case 'sha256':
-      return { ...value, sha256: '0'.repeat(64) };
-    case 'to':
-      return { ...value, to: 99, revision: 99 };
-    case 'epoch':
-      return { ...value, epoch: 'e9' };
-    default:
-      return value;
-  }
-}
 
 function body({ kid: _kid, sig: _sig, ...rest }: Change): Omit<Change, 'kid' | 'sig'> {
   return rest;

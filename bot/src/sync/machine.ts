@@ -19,11 +19,14 @@ export interface SyncState {
   readonly applied: Applied | undefined;
   /** The revision whose content did not have the promised sha256, and how often. */
   readonly mismatch: { readonly epoch: string; readonly revision: number; readonly times: number } | undefined;
+  /** Epochs that were left, the last one last, and how far the node had come in each: one that returns does not go back either. */
+  readonly left: readonly { readonly epoch: string; readonly revision: number }[];
 }
 
 export type SyncEvent =
   | { readonly kind: 'bundle'; readonly bundle: unknown; readonly source: Source }
-  | { readonly kind: 'change'; readonly change: unknown; readonly source: Source }
+  /** `isRepair`: read from the history of the bus, since something was missing. */
+  | { readonly kind: 'change'; readonly change: unknown; readonly source: Source; readonly isRepair?: boolean }
   /** The master says that what we have is current. */
   | { readonly kind: 'current'; readonly source: Source };
 
@@ -36,6 +39,8 @@ export type SyncAction =
   | { readonly kind: 'confirm' }
   /** Ask the master; `calm`: whoever sends nonsense must not make us ask as fast as they send. */
   | { readonly kind: 'fetch'; readonly what: 'since' | 'whole'; readonly calm: boolean }
+  /** Read what is missing from the history of the bus. */
+  | { readonly kind: 'repair' }
   /** Something that a person should know of. */
   | { readonly kind: 'report'; readonly code: ReportCode; readonly message: string };
 
@@ -49,7 +54,7 @@ export type Verdict = 'valid' | 'unknown_key' | 'forged';
 export type Verify = (change: Change) => Verdict;
 
 export function initialSyncState(orgId: string): SyncState {
-  return { orgId, applied: undefined, mismatch: undefined };
+  return { orgId, applied: undefined, mismatch: undefined, left: [] };
 }
 
 /** What follows from an event (sync-protocol.md, Node). Pure; any input whatever is answered. */
@@ -69,7 +74,7 @@ function step(state: SyncState, event: SyncEvent, verify: Verify): SyncStep {
     case 'bundle':
       return onBundle(state, event.bundle, event.source);
     case 'change':
-      return onChange(state, event.change, event.source, verify);
+      return onChange(state, event, verify);
     default:
       return event satisfies never;
   }
@@ -85,7 +90,7 @@ function onBundle(state: SyncState, value: unknown, source: Source): SyncStep {
   if (value.org_id !== state.orgId)
     return stay(state, report('FOREIGN', `a bundle of ${value.org_id} came to ${state.orgId}`));
   const held = applied?.content.epoch === value.epoch ? applied : undefined;
-  if (held && value.revision < held.content.revision) return stay(state);
+  if (value.revision < furthest(state, value.epoch)) return stay(state);
   if (held && value.revision === held.content.revision && value.sha256 === held.sha256)
     return stay({ ...state, applied: { ...held, ...beside(value) } }, { kind: 'confirm' });
   const content = contentOf(value);
@@ -99,7 +104,9 @@ function beside({ secrets = [], bus }: WireBundle): Pick<Applied, 'secrets' | 'b
   return { secrets, bus };
 }
 
-function onChange(state: SyncState, value: unknown, source: Source, verify: Verify): SyncStep {
+type ChangeEvent = Extract<SyncEvent, { kind: 'change' }>;
+
+function onChange(state: SyncState, { change: value, source, isRepair }: ChangeEvent, verify: Verify): SyncStep {
   if (!isChange(value)) return outOfShape(state, 'change', source);
   if (value.org_id !== state.orgId)
     return stay(state, report('FOREIGN', `a change of ${value.org_id} came to ${state.orgId}`));
@@ -116,6 +123,7 @@ function onChange(state: SyncState, value: unknown, source: Source, verify: Veri
   // Over HTTP the master has been asked with our own key, as for a bundle, which nobody signs; anyone may write to a bus.
   if (verdict === 'unknown_key' && source === 'redis') return stay(state, recover(source));
   if (value.epoch !== applied.content.epoch) return stay(state, fetch('whole'));
+  if (source === 'redis' && !isRepair && value.from > applied.content.revision) return stay(state, { kind: 'repair' });
   if (value.from !== applied.content.revision || !value.changes) return stay(state, recover(source));
   return applyChange(state, applied, value, value.changes, source);
 }
@@ -147,7 +155,22 @@ function onMismatch(state: SyncState, epoch: string, revision: number): SyncStep
 
 function take(state: SyncState, applied: Applied, source: Source, committedAt?: string): SyncStep {
   const apply: SyncAction = { kind: 'apply', applied, source, ...(committedAt !== undefined && { committedAt }) };
-  return { state: { ...state, applied, mismatch: undefined }, actions: [apply] };
+  return { state: { ...state, applied, mismatch: undefined, left: leftBehind(state, applied) }, actions: [apply] };
+}
+
+/** Epochs that are remembered: databases are not restored often. */
+const MOST_EPOCHS = 8;
+
+function leftBehind({ applied, left }: SyncState, next: Applied): SyncState['left'] {
+  if (!applied || applied.content.epoch === next.content.epoch) return left;
+  const { epoch, revision } = applied.content;
+  return [...left.filter((one) => one.epoch !== epoch), { epoch, revision }].slice(-MOST_EPOCHS);
+}
+
+/** The highest revision that was applied in an epoch. */
+function furthest({ applied, left }: SyncState, epoch: string): number {
+  const here = applied?.content.epoch === epoch ? applied.content.revision : undefined;
+  return here ?? left.find((one) => one.epoch === epoch)?.revision ?? 0;
 }
 
 function outOfShape(state: SyncState, what: string, source: Source): SyncStep {

@@ -1,4 +1,4 @@
-import { createMetrics } from '@voiceoi/kernel';
+import { createMetrics, openRedis } from '@voiceoi/kernel';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
@@ -23,9 +23,9 @@ const next = (from: typeof one, campaign: ReturnType<typeof campaignEntry>) => {
 };
 const paused = next(one, campaignEntry('123', 's', 1, { status: 'paused' }));
 /** Everything at once, so that what the master does not send by itself is asked for soon. */
-const QUICK = { ...RHYTHM, pollMs: 60_000, pollWithoutStreamMs: 20, retryMs: 5, calmMs: 20, random: () => 0.5 };
+const QUICK = { ...RHYTHM, pollMs: 60_000, pollWithoutBusMs: 20, retryMs: 5, calmMs: 20, random: () => 0.5 };
 /** Nothing by itself within a test. */
-const SLOW = { ...RHYTHM, pollMs: 60_000, pollWithoutStreamMs: 60_000 };
+const SLOW = { ...RHYTHM, pollMs: 60_000, pollWithoutBusMs: 60_000 };
 
 let master: FakeMaster;
 const running: Configuration[] = [];
@@ -53,6 +53,7 @@ async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = 
   const metrics = createMetrics({ mode: 'test', version: '0' });
   const keys = orgs.map((org) => keyOf(org));
   const configuration = await startConfiguration({
+    openRedis,
     masterUrl: master.url,
     keys,
     store,

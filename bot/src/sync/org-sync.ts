@@ -1,9 +1,9 @@
 import type { Change } from '@voiceoi/contracts';
-import { type Logger, type OrgKey, verifyChange } from '@voiceoi/kernel';
+import { type Logger, type OpenRedis, type OrgKey, verifyChange } from '@voiceoi/kernel';
 import type { BundleStore, StoredBundle } from './bundle-store.ts';
 import type { ConfigSource, MasterAnswer } from './config-source.ts';
 import { Fetcher } from './fetcher.ts';
-import { follow, type Rhythm } from './follow.ts';
+import { Feeds, follow, type Rhythm } from './follow.ts';
 import {
   type Applied,
   initialSyncState,
@@ -15,7 +15,8 @@ import {
   type Verdict,
 } from './machine.ts';
 import { fallbacksOf, makePlayable, type PlayableOrg, playableFallbacks } from './playable.ts';
-import { isBundle } from './wire.ts';
+import { followRedis, type RedisFollower } from './redis-follower.ts';
+import { isBundle, isRedisBus } from './wire.ts';
 
 /** What keeps one organization's configuration current. */
 export interface OrgSyncOptions {
@@ -26,6 +27,8 @@ export interface OrgSyncOptions {
   readonly bootstrap: unknown;
   readonly log: Logger;
   readonly rhythm: Rhythm;
+  /** How connections to the bus are opened. */
+  readonly openRedis: OpenRedis;
   readonly onApply: (applied: PlayableOrg, source: Source, propagationSeconds: number | undefined) => void;
 }
 
@@ -59,6 +62,8 @@ class RunningSync implements OrgSync {
   readonly #options: OrgSyncOptions;
   readonly #stopping = new AbortController();
   readonly #fetcher: Fetcher;
+  readonly #feeds = new Feeds();
+  #redis: { readonly bus: string; readonly follower: RedisFollower } | undefined;
   #state: SyncState;
   #playable: PlayableOrg | undefined;
   #source: Source | undefined;
@@ -96,6 +101,7 @@ class RunningSync implements OrgSync {
     const { key, store, source, rhythm } = this.#options;
     for (const kept of await store.load(key.orgId)) this.#handle({ kind: 'bundle', bundle: kept, source: 'disk' });
     this.#loops = follow({
+      feeds: this.#feeds,
       source,
       rhythm,
       signal: this.#stopping.signal,
@@ -123,6 +129,7 @@ class RunningSync implements OrgSync {
       const { state, actions } = syncStep(this.#state, event, (change) => this.#verify(change));
       this.#state = state;
       for (const action of actions) this.#act(action, event);
+      this.#followBus(state.applied?.bus);
     } catch (error) {
       this.#options.log.error({ err: error, org: this.#options.key.orgId }, 'a configuration could not be handled');
     }
@@ -142,6 +149,8 @@ class RunningSync implements OrgSync {
         return this.#confirm();
       case 'fetch':
         return this.#fetcher.want(action.what, action.calm);
+      case 'repair':
+        return this.#redis?.follower.repair();
       case 'report':
         return this.#report(action.code, action.message);
       default:
@@ -206,6 +215,41 @@ class RunningSync implements OrgSync {
     if (!this.#state.applied && bootstrap !== undefined)
       this.#handle({ kind: 'bundle', bundle: bootstrap, source: 'bootstrap' });
     this.#problem = message;
+  }
+
+  /** Follows the bus that the bundle names now. */
+  #followBus(bus: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    const wanted = isRedisBus(bus) ? JSON.stringify(bus) : undefined;
+    if (wanted === this.#redis?.bus) return;
+    this.#redis?.follower.close();
+    this.#redis = undefined;
+    this.#feeds.setRedis(isRedisBus(bus) ? false : undefined);
+    if (wanted === undefined || !isRedisBus(bus)) return;
+    const { key, openRedis, rhythm, log } = this.#options;
+    const follower = followRedis({
+      bus,
+      orgId: key.orgId,
+      open: openRedis,
+      position: () => this.#position(),
+      lookMs: rhythm.pollWithoutBusMs,
+      signal: this.#stopping.signal,
+      events: {
+        change: (change, isRepair) => this.#handle({ kind: 'change', change, source: 'redis', isRepair }),
+        order: (order) => this.#onStreamEvent('order', order),
+        up: (isUp) => {
+          this.#feeds.setRedis(isUp);
+          log.info(
+            { org: key.orgId },
+            isUp ? 'changes come from Redis' : 'Redis is away: changes come from the master',
+          );
+        },
+        missing: () => this.#fetcher.want('since', true),
+        // A bundle is asked for anew although ours may be current: what is outside of its hash may have changed.
+        refused: () => this.#fetcher.want('whole', true),
+      },
+    });
+    this.#redis = { bus: wanted, follower };
   }
 
   #onStreamEvent(event: string, value: unknown): void {

@@ -6,6 +6,7 @@ import {
   Epoch,
   OrgId,
   OrgSettings,
+  RedisBus,
   Revision,
   Sha256,
 } from '@voiceoi/contracts';
@@ -57,6 +58,7 @@ const campaign = Compile(
   Type.Object({ ...BundleCampaign.properties, canary: Type.Optional(Type.Object(Canary.properties)) }),
 );
 const script = Compile(BundleScript);
+const redisBus = Compile(RedisBus);
 const settings = Compile(Type.Object(OrgSettings.properties));
 
 export const isBundle = (value: unknown): value is WireBundle => bundle.Check(value);
@@ -66,6 +68,7 @@ export const isNumbered = (value: unknown): value is WireScript => numbered.Chec
 export const isSecret = (value: unknown): value is WireSecret => secret.Check(value);
 export const isCampaign = (value: unknown): value is BundleCampaign => campaign.Check(value);
 export const isScript = (value: unknown): value is BundleScript => script.Check(value);
+export const isRedisBus = (value: unknown): value is RedisBus => redisBus.Check(value);
 export const isSettings = (value: unknown): value is OrgSettings => settings.Check(value);
 
 /** Whether a bundle is of a format that came after this version of the node. */
