@@ -6,6 +6,7 @@ import { type Database, migrate } from './database/index.ts';
 import { type App, createApp } from './http/index.ts';
 import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
 import { logRoutes } from './logs/index.ts';
+import { nodeOrders, startNodes } from './nodes/index.ts';
 import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
 import { serviceRoutes } from './service-routes.ts';
@@ -46,7 +47,9 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
 
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
-  const sync = startSync(database, keys.signing, log);
+  const orders = nodeOrders(database, keys.signing);
+  const sync = startSync(database, keys.signing, orders.after, log);
+  const nodes = startNodes({ database, orders, announce: sync.announce, log });
   const changes = sync.revisions;
   const scripts = scriptService(database, changes);
   const app = await createApp({
@@ -61,6 +64,7 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
       campaignRoutes(database, changes),
       scriptRoutes(database, changes, scripts),
       sync.routes,
+      nodes.routes,
       logRoutes(database, metrics, log),
       callRoutes(database),
     ],
@@ -87,6 +91,7 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
       isStopping = true;
       health.stop();
       sync.stop();
+      nodes.stop();
       await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
     },
   };
