@@ -14,7 +14,7 @@ import {
   syncStep,
   type Verdict,
 } from './machine.ts';
-import { fallbacksOf, makePlayable, type PlayableOrg, playableFallbacks } from './playable.ts';
+import { fallbacksOf, makePlayable, type PlayableOrg, playableFallbacks, type Rejection } from './playable.ts';
 import { isBundle } from './wire.ts';
 
 /** What keeps one organization's configuration current. */
@@ -27,6 +27,8 @@ export interface OrgSyncOptions {
   readonly log: Logger;
   readonly rhythm: Rhythm;
   readonly onApply: (applied: PlayableOrg, source: Source, propagationSeconds: number | undefined) => void;
+  /** A node order came, as it came. */
+  readonly onOrder: (order: unknown) => void;
 }
 
 /** How current an organization's configuration is. */
@@ -38,6 +40,8 @@ export interface OrgSyncStatus {
   readonly ageSeconds: number;
   readonly source: Source | undefined;
   readonly problem: string | undefined;
+  /** What this node does not play as the master has it. */
+  readonly rejected: readonly Rejection[];
 }
 
 /** A running sync. */
@@ -90,6 +94,7 @@ class RunningSync implements OrgSync {
       this.#confirmedAt === undefined ? Number.POSITIVE_INFINITY : (performance.now() - this.#confirmedAt) / 1000,
     source: this.#source,
     problem: this.#problem,
+    rejected: this.#playable?.rejected ?? [],
   });
 
   async begin(): Promise<void> {
@@ -211,6 +216,7 @@ class RunningSync implements OrgSync {
   #onStreamEvent(event: string, value: unknown): void {
     if (event === 'ping') this.#onPing(value);
     if (event === 'change') this.#handle({ kind: 'change', change: value, source: 'stream' });
+    if (event === 'order') this.#options.onOrder(value);
     if (event === 'full') this.#handle({ kind: 'bundle', bundle: value, source: 'stream' });
   }
 
