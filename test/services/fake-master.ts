@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
-import { NodeStatus } from '@voiceoi/contracts';
-import { Parse } from 'typebox/value';
+import type { NodeStatus } from '@voiceoi/contracts';
 
 /** A request as the fake master saw it. */
 export interface SeenRequest {
@@ -72,7 +71,7 @@ export async function startFakeMaster(): Promise<FakeMaster> {
       response.once('close', () => streams.delete(response));
     },
     '/api/sync/status': ({ body }, response) => {
-      const status = Parse(NodeStatus, JSON.parse(body.toString('utf8')));
+      const status: NodeStatus = JSON.parse(body.toString('utf8'));
       statuses.push(status);
       const organizations = status.organizations.map(({ org_id }) => ({
         org_id,

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@voiceoi/kernel';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keyOf, orderTo } from '../../../test/services/sync-world.ts';
 import { type DrainOrders, drainOrders } from './drain-orders.ts';
@@ -30,6 +31,10 @@ const start = (orgs: readonly string[] = ['abc'], nodeId = 'n1'): Promise<DrainO
     },
   );
 
+function nested(levels: number): unknown {
+  return JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+}
+
 describe('an order over the bus', () => {
   test('takes hold at once, and the one that was issued later counts', async () => {
     const drains = await start();
@@ -49,6 +54,7 @@ describe('an order over the bus', () => {
     ['that is none', { type: 'order' }, 'not_for_us'],
     ['that was altered', { ...orderTo('n1', 'active', 1), state: 'draining' }, 'forged'],
     ['signed by somebody else under our name', { ...orderTo('n1', 'draining', 1), sig: 'a'.repeat(64) }, 'forged'],
+    ['that nests without end', { ...orderTo('n1', 'draining', 1), x: nested(20_000) }, 'forged'],
     ['signed by a key that comes', orderTo('n1', 'draining', 1, keyOf('abc', 2).key), 'unknown_key'],
   ])('%s changes nothing', async (_name, order, verdict) => {
     const drains = await start();
@@ -56,6 +62,20 @@ describe('an order over the bus', () => {
     expect(drains.isDraining('abc')).toBe(false);
     expect(changes).toBe(0);
     expect(drains.take('abc', orderTo('n1', 'draining', 0))).toBe('applied');
+  });
+
+  test('property: however orders come, late, twice or out of order, the one that was issued last holds', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(fc.nat(20), { minLength: 1 }), async (at) => {
+        rmSync(join(folder, 'kept'), { recursive: true, force: true });
+        const drains = await start();
+        for (const seconds of [...at, ...at])
+          drains.take('abc', orderTo('n1', seconds % 2 ? 'draining' : 'active', seconds));
+        expect(drains.isDraining('abc')).toBe(Math.max(...at) % 2 === 1);
+        await drains.saved();
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test('is for its organization alone; all drain when each does, and none where there is none', async () => {

@@ -1,14 +1,22 @@
-import { type DrainState, NodeItem, NodeParams, OrgParams } from '@voiceoi/contracts';
+import { type DrainState, NodeItem, type NodeOrder, NodeParams, OrgParams } from '@voiceoi/contracts';
 import Type from 'typebox';
+import type { Database } from '../database/index.ts';
 import { type App, ListQuery, Page, pageOf, pageRequest, route } from '../http/index.ts';
 import { mustExist } from '../keys/index.ts';
-import type { NodesOptions } from './nodes.ts';
+import type { NodeOrders } from './orders.ts';
 import { getNode, listNodes } from './store.ts';
 
-type RouteOptions = Omit<NodesOptions, 'log'> & { readonly lostAfterSeconds: number };
+export interface NodeRouteOptions {
+  readonly database: Database;
+  readonly orders: NodeOrders;
+  /** Brings an order to the nodes that listen, at once. It need not arrive: a node is told again when it reports. */
+  readonly announce: (order: NodeOrder) => void;
+  /** Silence after which a node is called lost. */
+  readonly lostAfterSeconds: number;
+}
 
 /** Shows an organization's nodes, and takes them out of service and back. */
-export function nodeRoutes(app: App, options: RouteOptions): void {
+export function nodeRoutes(app: App, options: NodeRouteOptions): void {
   const { database, lostAfterSeconds } = options;
 
   app.get(
@@ -62,7 +70,7 @@ export function nodeRoutes(app: App, options: RouteOptions): void {
 /** Saying it again is no error: the order goes out once more. */
 function orderRoute(
   app: App,
-  { database, orders, announce, lostAfterSeconds }: RouteOptions,
+  { database, orders, announce, lostAfterSeconds }: NodeRouteOptions,
   verb: 'drain' | 'resume',
   state: DrainState,
   summary: string,
