@@ -70,6 +70,15 @@ describe('a canary', () => {
     });
   });
 
+  test('keeps them there also when the campaign is set to another version, which counts once it is withdrawn', async () => {
+    await put({ version: 1, percent: 10 });
+    await publish();
+    expect((await one.api('PATCH', path, { version: 3 })).body).toMatchObject({ version: 3, plays_version: 2 });
+    expect((await bundle()).campaigns).toMatchObject([{ version: 2 }]);
+    await one.api('DELETE', `${path}/canary`);
+    expect((await bundle()).campaigns).toMatchObject([{ version: 3 }]);
+  });
+
   test('that is promoted makes its version the campaign’s', async () => {
     await put({ version: 1, percent: 10 });
     await publish();
