@@ -7,7 +7,7 @@ import { createMetrics, openRedis, readSettings } from '@voiceoi/kernel';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../test/services/fake-master.ts';
-import { bundleOf, campaignEntry, contentOf, keyOf, scriptEntry } from '../../test/services/sync-world.ts';
+import { bundleOf, campaignEntry, contentOf, keyOf, orderTo, scriptEntry } from '../../test/services/sync-world.ts';
 import { type RunningBot, startBot } from './node.ts';
 import { BOT_VARIABLES } from './settings.ts';
 
@@ -183,6 +183,78 @@ describe('a node', () => {
     await Promise.all([bot.stop(), held.closed]);
     const calls = master.records.filter((record) => record['type'] === 'call');
     expect(calls).toMatchObject([{ outcome: 'failed', reason: 'the node has ended' }]);
+  });
+
+  test('reports as it begins, with the address that it listens on, and as it ends', async () => {
+    const bot = await start({ MAX_CALLS: 7, POOL: 'p', ADVERTISE_URL: 'http://203.0.113.7:80' });
+    await vi.waitFor(() => expect(master.statuses.at(-1)?.organizations).toMatchObject([{ applied: 4 }]));
+    expect(master.statuses.at(-1)).toMatchObject({
+      node_id: 'node-1',
+      pool: 'p',
+      state: 'active',
+      calls: { active: 0, capacity: 7 },
+      advertise_url: 'http://203.0.113.7:80',
+      advertise_agi: `127.0.0.1:${bot.agiPort}`,
+      organizations: [{ org_id: 'abc', epoch: 'e1', state: 'active', rejected: [] }],
+    });
+    const held = call({ port: bot.agiPort, holdAt: 'ANSWER' });
+    await held.hold();
+    const stopped = bot.stop();
+    await vi.waitFor(() => expect(master.statuses.at(-1)).toMatchObject({ state: 'draining', calls: { active: 1 } }));
+    held.release();
+    await stopped;
+  });
+
+  test('that is ordered to drain refuses new calls, lets those in flight end, is not ready, and stays so over a restart without the master, until it is resumed', async () => {
+    let bot = await start();
+    await ready(bot);
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    const held = call({ port: bot.agiPort, holdAt: 'ANSWER' });
+    await held.hold();
+    master.draining.add('abc');
+    master.emit('order', orderTo('node-1', 'draining', 1));
+    await vi.waitFor(() => expect(bot.ready()).toEqual({ ready: false, reasons: ['ordered to drain'] }));
+    expect(bot.state()).toMatchObject({ state: 'draining', ready: false, organizations: [{ state: 'draining' }] });
+    expect(await whole(bot.agiPort)).toEqual([expect.stringMatching(/^failure .*no new calls/)]);
+    held.release();
+    await held.closed;
+    expect(held.commands.at(-1)).toContain('"OK"');
+
+    await bot.stop();
+    await master.down();
+    bot = await start();
+    expect(bot.ready()).toEqual({ ready: false, reasons: ['ordered to drain'] });
+    expect(await whole(bot.agiPort)).toEqual([expect.stringMatching(/^failure /)]);
+    master.draining.clear();
+    await master.up();
+    await vi.waitFor(() => expect(bot.ready().ready).toBe(true), 10_000);
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
+  });
+
+  test('that drains for one of its organizations is ready, and takes the calls of the other', async () => {
+    const other = { ...contentOf(4, { campaigns: [campaignEntry('123', 's', 1)], scripts: [scriptEntry('s', 1)] }) };
+    master.intercept = ({ path, query }, response) => {
+      const isTheirs = path === '/api/sync/campaigns' && query.get('org_id') === 'xyz';
+      if (isTheirs) response.end(JSON.stringify(bundleOf({ ...other, org_id: 'xyz' })));
+      return isTheirs;
+    };
+    const bot = await start({ SYNC_SECRET_KEY: `${keyOf('abc').text},${keyOf('xyz').text}` });
+    await ready(bot);
+    await vi.waitFor(() => expect(master.openStreams()).toBe(2));
+    await vi.waitFor(() => expect(master.statuses.length).toBeGreaterThan(3));
+    master.draining.add('xyz');
+    master.emit('order', orderTo('node-1', 'draining', 1, keyOf('xyz').key));
+    await vi.waitFor(() =>
+      expect(bot.state()).toMatchObject({
+        state: 'active',
+        ready: true,
+        organizations: [
+          { org_id: 'abc', state: 'active' },
+          { org_id: 'xyz', state: 'draining' },
+        ],
+      }),
+    );
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
   });
 
   test('that cannot listen leaves nothing running', async () => {

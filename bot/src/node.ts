@@ -4,8 +4,9 @@ import { VERSION } from '@voiceoi/kernel';
 import { type AgiServer, startAgiServer } from './agi/index.ts';
 import { createDesk, type NodeDesk } from './calls/index.ts';
 import { createOutbound } from './outbound/index.ts';
-import { type BotSettings, keysOf } from './settings.ts';
+import { advertised, type BotSettings, keysOf } from './settings.ts';
 import { memorySpool } from './spool/index.ts';
+import { type DrainOrders, drainOrders, type StatusReports, startStatusReports } from './status/index.ts';
 import { type Configuration, diskStore, startConfiguration } from './sync/index.ts';
 
 interface BotOptions {
@@ -40,6 +41,18 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     metrics,
     flushMs: settings.LOG_FLUSH_SECONDS * 1000,
   });
+  let isStopping = false;
+  // Begins to report once there is something to tell; nothing that comes before is lost, since the first status holds it.
+  let reports: StatusReports | undefined;
+  const drains = await drainOrders(
+    {
+      nodeId: settings.NODE_ID,
+      keys: keys.map(({ key }) => key),
+      path: join(settings.DATA_DIR, 'drain.json'),
+      log,
+    },
+    () => reports?.changed(),
+  );
   const store = diskStore(join(settings.DATA_DIR, 'bundles'));
   const configuration = await startConfiguration({
     masterUrl: settings.SYNC_MASTER_URL,
@@ -49,6 +62,11 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     openRedis,
     log,
     metrics,
+    onApply: (orgId) => reports?.changed(orgId),
+    onOrder: (orgId, order) => {
+      // The master’s answer is worth as much as an order that this node has no key for.
+      if (drains.take(orgId, order) === 'unknown_key') reports?.changed(orgId);
+    },
   });
   const outbound = createOutbound();
   const desk = createDesk({
@@ -59,9 +77,11 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     log,
     metrics,
     maxCalls: settings.MAX_CALLS,
+    isDraining: (orgId) => drains.isDraining(orgId),
   });
   const close = async (): Promise<void> => {
-    await Promise.all([configuration.stop(), sink.stop()]);
+    await Promise.all([configuration.stop(), sink.stop(), reports?.stop()]);
+    await drains.saved();
     outbound.close();
     desk.close();
   };
@@ -76,10 +96,29 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     await close();
     throw error;
   });
-  let isStopping = false;
+  reports = startStatusReports({
+    masterUrl: settings.SYNC_MASTER_URL,
+    keys,
+    identity: {
+      node_id: settings.NODE_ID,
+      pool: settings.POOL,
+      version: VERSION,
+      started_at: new Date().toISOString(),
+      ...advertised(settings, agi.port),
+    },
+    drains,
+    now: () => ({
+      calls: { active: desk.activeCalls, capacity: settings.MAX_CALLS },
+      state: stateOf(drains, isStopping),
+      spool: sink.stats(),
+    }),
+    organizations: configuration.status,
+    log,
+  });
 
   const stop = async (): Promise<void> => {
     isStopping = true;
+    reports?.changed();
     await sleep(settings.ANNOUNCE_SECONDS * 1000);
     desk.stopTaking();
     await desk.idle(settings.DRAIN_SECONDS * 1000);
@@ -93,18 +132,19 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
 
   return {
     agiPort: agi.port,
-    ready: () => readiness(configuration, isStopping),
-    state: () => nodeState(settings, configuration, desk, agi, isStopping),
+    ready: () => readiness(configuration, drains, isStopping),
+    state: () => nodeState(settings, { configuration, desk, agi, drains }, isStopping),
     stop,
   };
 }
 
-function readiness(configuration: Configuration, isStopping: boolean): Readiness {
+function readiness(configuration: Configuration, drains: DrainOrders, isStopping: boolean): Readiness {
   const all = configuration.status();
   const missing = all.filter(({ applied }) => applied === undefined);
   const reasons = [
     ...(all.length === 0 ? ['no organization’s key yet'] : []),
     ...(isStopping ? ['stopping'] : []),
+    ...(drains.drainsAll() ? ['ordered to drain'] : []),
     ...missing.map(({ orgId, problem }) => `no configuration of ${orgId} yet${problem ? `: ${problem}` : ''}`),
   ];
   return { ready: reasons.length === 0, reasons };
@@ -112,22 +152,26 @@ function readiness(configuration: Configuration, isStopping: boolean): Readiness
 
 /** How long calls that outlast `DRAIN_SECONDS` have to be given back to the dialplan. */
 const CUT_MS = 2000;
-/** Confirmations that may be missed before a configuration is called stale (sync-protocol.md): three polls. */
-const STALE_SECONDS = 180;
 
-function nodeState(
-  settings: BotSettings,
-  configuration: Configuration,
-  desk: NodeDesk,
-  agi: AgiServer,
-  isStopping: boolean,
-): unknown {
+/** A node that drains for all that it serves is as good as one that is ending. */
+function stateOf(drains: DrainOrders, isStopping: boolean): 'active' | 'draining' {
+  return isStopping || drains.drainsAll() ? 'draining' : 'active';
+}
+
+interface Parts {
+  readonly configuration: Configuration;
+  readonly desk: NodeDesk;
+  readonly agi: AgiServer;
+  readonly drains: DrainOrders;
+}
+
+function nodeState(settings: BotSettings, { configuration, desk, agi, drains }: Parts, isStopping: boolean): unknown {
   return {
     node_id: settings.NODE_ID,
     pool: settings.POOL,
     version: VERSION,
-    state: isStopping ? 'draining' : 'active',
-    ready: readiness(configuration, isStopping).ready,
+    state: stateOf(drains, isStopping),
+    ready: readiness(configuration, drains, isStopping).ready,
     calls: { active: desk.activeCalls, capacity: settings.MAX_CALLS, oldest_seconds: Math.round(desk.oldestSeconds()) },
     connections: agi.connections(),
     organizations: configuration.status().map(({ orgId, epoch, applied, ageSeconds, source }) => ({
@@ -136,7 +180,7 @@ function nodeState(
       applied: applied ?? null,
       age_seconds: Number.isFinite(ageSeconds) ? Math.round(ageSeconds) : null,
       source: source ?? null,
-      state: applied === undefined ? 'waiting' : ageSeconds > STALE_SECONDS ? 'stale' : 'current',
+      state: drains.isDraining(orgId) ? 'draining' : 'active',
     })),
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readSettings } from '@voiceoi/kernel';
 import { afterAll, describe, expect, test } from 'vitest';
 import { keyOf } from '../../test/services/sync-world.ts';
-import { BOT_PROCESS_VARIABLES, checkBotSettings, keysOf } from './settings.ts';
+import { advertised, BOT_PROCESS_VARIABLES, checkBotSettings, keysOf } from './settings.ts';
 import { readBootstrap, readKeysFolder } from './settings-files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'voiceoi-settings-'));
@@ -98,6 +98,18 @@ describe('a folder of keys', () => {
     mkdirSync(join(path, 'abc'));
     expect(names(readKeysFolder(path).problems)).toEqual(['SYNC_SECRET_KEYS_DIR']);
   });
+});
+
+test('others are told the address that a node was given, else where it listens', () => {
+  const told = (...argv: readonly string[]) =>
+    advertised(read(`SYNC_SECRET_KEY=${abc}`, 'HTTP_PORT=81', ...argv), 4574);
+  expect(told('HOST=10.0.0.9')).toEqual({ advertise_url: 'http://10.0.0.9:81', advertise_agi: '10.0.0.9:4574' });
+  expect(told('HOST=::1')).toEqual({ advertise_url: 'http://[::1]:81', advertise_agi: '[::1]:4574' });
+  expect(told('ADVERTISE_URL=http://bot.example:90', 'ADVERTISE_AGI=bot.example:91')).toEqual({
+    advertise_url: 'http://bot.example:90',
+    advertise_agi: 'bot.example:91',
+  });
+  for (const host of ['0.0.0.0', '::']) expect(told(`HOST=${host}`).advertise_agi).toMatch(/^\d+\.\d+\.\d+\.\d+:4574$/);
 });
 
 test('a bootstrap file is JSON that can be read', () => {

@@ -44,8 +44,10 @@ export const BOT_VARIABLES = {
   AGI_PORT: port(4573).about('FastAGI'),
   HTTP_PORT: port(4580).about('webhook calls'),
   OPS_PORT: port(9465).about('/healthz, /readyz, /metrics, /state'),
-  ADVERTISE_URL: url(`http://${firstAddress()}:4580`).about('how the gateway reaches this node over HTTP'),
-  ADVERTISE_AGI: hostPort(`${firstAddress()}:4573`).about('how the gateway reaches this node over AGI'),
+  ADVERTISE_URL: url().about(
+    'how the gateway reaches this node over HTTP; without it, the first address of this machine with HTTP_PORT',
+  ),
+  ADVERTISE_AGI: hostPort().about('the same over AGI, with AGI_PORT'),
   BOOTSTRAP_FILE: text().about('a bundle (JSON) to begin with when nothing else is there'),
   MAX_CALLS: integer({ min: 1, max: 100_000, default: 1000 }).about(
     'calls at once before this node says that it is full',
@@ -91,6 +93,20 @@ export function keysOf(
     if (key) keys.set(key.orgId, { text: keyText, key });
   }
   return [...keys.values()];
+}
+
+/** How others reach this node. An address that it listens on alone is the one to be told. */
+export function advertised(
+  settings: Pick<BotSettings, 'HOST' | 'HTTP_PORT' | 'ADVERTISE_URL' | 'ADVERTISE_AGI'>,
+  agiPort: number,
+): { readonly advertise_url: string; readonly advertise_agi: string } {
+  const { HOST, HTTP_PORT, ADVERTISE_URL, ADVERTISE_AGI } = settings;
+  const address = HOST === '0.0.0.0' || HOST === '::' ? firstAddress() : HOST;
+  const host = address.includes(':') ? `[${address}]` : address;
+  return {
+    advertise_url: ADVERTISE_URL ?? `http://${host}:${HTTP_PORT}`,
+    advertise_agi: ADVERTISE_AGI ?? `${host}:${agiPort}`,
+  };
 }
 
 /** What no single setting can tell. */

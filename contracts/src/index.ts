@@ -4,4 +4,5 @@ export * from './change.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './log-record.ts';
+export * from './node-order.ts';
 export * from './problem.ts';

@@ -72,6 +72,21 @@ describe('signed changes', () => {
     ).toBe(false);
   });
 
+  test('have room for node orders: what is signed as one cannot be turned into another', () => {
+    const order = {
+      v: 1,
+      type: 'order',
+      org_id: 'abc',
+      node_id: 'n1',
+      state: 'draining',
+      issued_at: '2026-11-24T08:25:21.123Z',
+    };
+    const signed = signChange(key(), order);
+    expect(verifyChange(key(), signed)).toBe(true);
+    expect(verifyChange(key(), { ...signed, node_id: 'n2' })).toBe(false);
+    expect(verifyChange(key(), { ...signed, state: 'active' })).toBe(false);
+  });
+
   test('do not verify under another generation or organization', () => {
     const signed = signChange(key(), message);
     expect(verifyChange(key('abc', 2), signed)).toBe(false);

@@ -28,7 +28,7 @@ export function sameSecret(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-/** Signs a message for nodes: adds `kid`, the key's generation, and `sig` (sync-protocol.md, Change). */
+/** Signs a message for nodes, a change or a node order: adds `kid`, the key's generation, and `sig` (sync-protocol.md, Change). */
 export function signChange<T extends object>(key: OrgKey, message: T): T & { kid: string; sig: string } {
   const body = { ...message, kid: String(key.generation) };
   return { ...body, sig: signature(key, body) };

@@ -1,3 +1,4 @@
+import type { NodeOrder } from '@voiceoi/contracts';
 import type { Logger, Metrics, Readiness, RedisAddress, RedisConnections } from '@voiceoi/kernel';
 import { accessTokens, authRoutes, authService, ensureAdministrator } from './auth/index.ts';
 import { type EventBus, startBus } from './bus/index.ts';
@@ -7,6 +8,7 @@ import { type Database, migrate } from './database/index.ts';
 import { type App, createApp } from './http/index.ts';
 import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
 import { logRoutes } from './logs/index.ts';
+import { nodeOrders, startNodes } from './nodes/index.ts';
 import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
 import { serviceRoutes } from './service-routes.ts';
@@ -49,9 +51,22 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
 
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
+  const orders = nodeOrders(database, keys.signing);
   const signing = { signingKey: keys.signing, goodKeys: keys.good };
   const bus = redis ? startBus({ database, ...redis, ...signing, log, metrics }) : NO_BUS;
-  const sync = startSync({ database, signingKey: keys.signing, busOf: bus.busOf, onCommit: bus.wake, log });
+  const sync = startSync({
+    database,
+    signingKey: keys.signing,
+    ordersAfter: orders.after,
+    busOf: bus.busOf,
+    onCommit: bus.wake,
+    log,
+  });
+  const announce = (order: NodeOrder): void => {
+    sync.announce(order);
+    bus.announce(order.org_id, JSON.stringify(order));
+  };
+  const nodes = startNodes({ database, orders, announce, log });
   const changes = sync.revisions;
   const scripts = scriptService(database, changes);
   const app = await createApp({
@@ -66,6 +81,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       campaignRoutes(database, changes),
       scriptRoutes(database, changes, scripts),
       sync.routes,
+      nodes.routes,
       logRoutes(database, metrics, log),
       callRoutes(database),
     ],
@@ -92,8 +108,10 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       isStopping = true;
       health.stop();
       sync.stop();
-      await bus.stop();
+      nodes.stop();
       await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
+      // Behind the last commit, so that what can be published still is; the rest is found by the next master.
+      await bus.stop();
     },
   };
 }

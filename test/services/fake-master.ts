@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import type { NodeStatus } from '@voiceoi/contracts';
 
 /** A request as the fake master saw it. */
 export interface SeenRequest {
@@ -24,6 +25,10 @@ export interface FakeMaster {
   readonly requests: readonly SeenRequest[];
   /** Records that were answered with 202, parsed, in order. */
   readonly records: readonly { readonly [name: string]: unknown }[];
+  /** Statuses that were answered, in order. */
+  readonly statuses: readonly NodeStatus[];
+  /** Organizations whose statuses are answered with `draining`. */
+  readonly draining: Set<string>;
   /** What `GET /api/sync/campaigns` answers from now on. */
   serve(bundle: { readonly epoch: string; readonly revision: number; readonly sha256: string } | undefined): void;
   /** What `?since=` answers; without it, `full` with the bundle, or `none`. */
@@ -44,6 +49,7 @@ export interface FakeMaster {
 export async function startFakeMaster(): Promise<FakeMaster> {
   const requests: SeenRequest[] = [];
   const records: { readonly [name: string]: unknown }[] = [];
+  const statuses: NodeStatus[] = [];
   const streams = new Set<ServerResponse>();
   let bundle: Parameters<FakeMaster['serve']>[0];
 
@@ -63,6 +69,16 @@ export async function startFakeMaster(): Promise<FakeMaster> {
       response.flushHeaders();
       streams.add(response);
       response.once('close', () => streams.delete(response));
+    },
+    '/api/sync/status': ({ body }, response) => {
+      const status: NodeStatus = JSON.parse(body.toString('utf8'));
+      statuses.push(status);
+      const organizations = status.organizations.map(({ org_id }) => ({
+        org_id,
+        state: fake.draining.has(org_id) ? 'draining' : 'active',
+        revision: 1,
+      }));
+      json(response, 200, { organizations });
     },
     '/api/sync/logs': ({ body, headers }, response) => {
       const text = (headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString('utf8');
@@ -117,6 +133,8 @@ export async function startFakeMaster(): Promise<FakeMaster> {
     url: `http://127.0.0.1:${port}`,
     requests,
     records,
+    statuses,
+    draining: new Set(),
     serve: (next) => {
       bundle = next;
     },

@@ -1,4 +1,4 @@
-import type { ChangeItem } from '@voiceoi/contracts';
+import type { ChangeItem, DrainState } from '@voiceoi/contracts';
 import { bundleSha256, canonicalSha256, deriveOrgKey, type OrgKey, parseOrgKey, signChange } from '@voiceoi/kernel';
 
 /** For tests: a master's side of the protocol, made of the kernel's own hash and signature. */
@@ -63,5 +63,18 @@ export function changeTo(
     committed_at: committedAt,
     changes: [...items],
     sha256: bundleSha256(to),
+  });
+}
+
+/** A signed node order, issued so many seconds after `AT`. */
+export function orderTo(nodeId: string, state: DrainState, seconds: number, key = keyOf('abc').key) {
+  const issued_at = new Date(Date.parse(AT) + seconds * 1000).toISOString();
+  return signChange(key, {
+    v: 1 as const,
+    type: 'order' as const,
+    org_id: key.orgId,
+    node_id: nodeId,
+    state,
+    issued_at,
   });
 }

@@ -38,6 +38,16 @@ describe('standalone, as make run starts it', () => {
     expect(said).not.toMatch(/"level":"(warn|error|fatal)"/);
   });
 
+  test('shows its own node, current and ready for calls', async () => {
+    const { body } = await eventually(
+      () => standalone.api('GET', '/api/orgs/abc/nodes'),
+      ({ body: found }) => found.items[0]?.applied !== null && found.items[0]?.behind === 0,
+    );
+    expect(body.items).toMatchObject([
+      { state: 'active', advertise_agi: expect.stringMatching(`:${standalone.agiPort}$`), rejected: [] },
+    ]);
+  });
+
   test('answers a call with the demo and stores it once, with every step', async () => {
     const result = await call('1');
     expect(result).toMatchObject({ agistatus: 'SUCCESS', outcome: 'completed', disposition: 'SALE' });

@@ -11,6 +11,8 @@ export interface AdmissionView {
   readonly activeCalls: number;
   readonly maxCalls: number;
   readonly isTakingCalls: boolean;
+  /** Ordered to take no new calls of this organization. */
+  isDraining(orgId: string): boolean;
 }
 
 /** A call that the node takes, and what it is going to play. */
@@ -43,6 +45,7 @@ export function admit(call: IncomingCall, callId: string, view: AdmissionView): 
   if (!view.serves(orgId)) return refuse('unknown_org', 'no such organization on this node');
   if (!call.campaign_id) return refuse('bad_request', 'no campaign_id');
   if (!view.isTakingCalls) return refuse('draining', 'this node takes no new calls');
+  if (view.isDraining(orgId)) return refuse('draining', 'this node takes no new calls of this organization');
   if (view.activeCalls >= view.maxCalls) return refuse('at_capacity', `this node is full (${view.maxCalls} calls)`);
   const org = view.playable(orgId);
   if (!org) return refuse('no_configuration', 'no configuration of this organization yet');

@@ -36,12 +36,19 @@ interface World {
   publish(org: PlayableOrg): void;
 }
 
-function world(changes: { readonly org?: PlayableOrg | undefined; readonly maxCalls?: number } = {}): World {
+function world(
+  changes: {
+    readonly org?: PlayableOrg | undefined;
+    readonly maxCalls?: number;
+    readonly isDraining?: (orgId: string) => boolean;
+  } = {},
+): World {
   const queued: QueuedRecord[] = [];
   const metrics = createMetrics({ mode: 'test', version: '0' });
   let org = 'org' in changes ? changes.org : makePlayable(testContent(1, { scripts: [testScript('s', 1, menu)] }), 'a');
   const made = createDesk({
     nodeId: 'n1',
+    isDraining: changes.isDraining ?? (() => false),
     configuration: {
       serves: (orgId) => orgId === 'abc',
       onlyOrg: 'abc',
@@ -313,6 +320,19 @@ describe('admission', () => {
     expect(made.desk.activeCalls).toBe(0);
   });
 
+  test('refuses the calls of an organization that it was ordered to drain for, as their records say', async () => {
+    let isDraining = true;
+    const made = world({ isDraining: (orgId) => isDraining && orgId === 'abc' });
+    expect(made.desk.admit(incoming())).toMatchObject({
+      reason: 'draining',
+      detail: expect.stringContaining('no new calls of this organization'),
+    });
+    expect(made.records()).toMatchObject([{ outcome: 'refused', reason: 'draining' }]);
+    isDraining = false;
+    await take(made, new TestChannel(pressing('1')));
+    expect(made.records().at(-1)).toMatchObject({ outcome: 'completed' });
+  });
+
   test('ends what is still in flight when the node has no more time, with its variables and its record', async () => {
     const made = world();
     const channel = new TestChannel((effect) => (effect.kind === 'gather' ? new Promise(() => {}) : { kind: 'done' }));
@@ -337,6 +357,7 @@ describe('admission', () => {
       activeCalls: 0,
       maxCalls: 1,
       isTakingCalls: true,
+      isDraining: () => false,
       nodeId: 'n1',
     };
     const versions = Array.from({ length: 4000 }, () => {
@@ -363,6 +384,7 @@ describe('admission', () => {
         activeCalls: 0,
         maxCalls: 1,
         isTakingCalls: true,
+        isDraining: () => false,
         nodeId,
       });
       return admitted.kind === 'admitted' ? admitted.script.version : 0;

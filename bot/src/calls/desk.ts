@@ -11,6 +11,8 @@ interface DeskOptions extends Omit<CallServices, 'metrics'> {
   readonly configuration: Configuration;
   readonly metrics: Metrics;
   readonly maxCalls: number;
+  /** Whether the node was ordered to take no new calls of an organization. */
+  readonly isDraining: (orgId: string) => boolean;
 }
 
 /** The desk with what a node asks of it. */
@@ -57,6 +59,7 @@ export function createDesk(options: DeskOptions): NodeDesk {
       activeCalls: calls.size,
       maxCalls,
       isTakingCalls: isTaking,
+      isDraining: options.isDraining,
       nodeId: options.nodeId,
     };
     const admitted = admit(incoming, callId, view);

@@ -25,6 +25,10 @@ interface ConfigurationOptions {
   readonly openRedis: OpenRedis;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** An organization has another revision to play. */
+  readonly onApply: (orgId: string) => void;
+  /** A node order came over the bus of an organization, as it came. */
+  readonly onOrder: (orgId: string, order: unknown) => void;
   /** How often the master is asked; as sync-protocol.md says unless given. */
   readonly rhythm?: Rhythm;
 }
@@ -48,7 +52,9 @@ export async function startConfiguration(options: ConfigurationOptions): Promise
           { org, revision, source, campaigns: applied.campaigns.size, rejected },
           'configuration applied',
         );
+        options.onApply(org);
       },
+      onOrder: (order) => options.onOrder(key.orgId, order),
     });
   const entries = await Promise.all(options.keys.map(async (key) => [key.key.orgId, await start(key)] as const));
   const syncs = new Map(entries);

@@ -6,8 +6,10 @@ import type { Asked } from './fetcher.ts';
 export interface Rhythm {
   /** While changes come by the bus: anti-entropy. Give or take 20 %. */
   readonly pollMs: number;
-  /** While they do not, and how often the head of the bus is looked at while they do. */
+  /** While they do not. */
   readonly pollWithoutBusMs: number;
+  /** How often the head of the bus is looked at: a message that was lost is noticed within this time. */
+  readonly lookMs: number;
   /** First wait between tries, which doubles up to 30 s. */
   readonly retryMs: number;
   /** Health after which waits between tries start over. */
@@ -21,6 +23,7 @@ export interface Rhythm {
 export const RHYTHM: Rhythm = {
   pollMs: 60_000,
   pollWithoutBusMs: 15_000,
+  lookMs: 15_000,
   retryMs: 1000,
   healthyMs: 60_000,
   calmMs: 5000,

@@ -45,6 +45,8 @@ interface World {
 }
 
 async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = ['abc'] }: World = {}) {
+  const appliedOrgs: string[] = [];
+  const orders: unknown[] = [];
   const lines: { readonly level: string; readonly msg: string }[] = [];
   const log = pino(
     { formatters: { level: (level) => ({ level }) } },
@@ -61,9 +63,11 @@ async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = 
     log,
     metrics,
     rhythm,
+    onApply: (orgId) => appliedOrgs.push(orgId),
+    onOrder: (orgId, order) => orders.push([orgId, order]),
   });
   running.push(configuration);
-  return { configuration, store, metrics, lines };
+  return { configuration, store, metrics, lines, appliedOrgs, orders };
 }
 
 const applied = (configuration: Configuration) => configuration.status()[0]?.applied;
@@ -318,4 +322,24 @@ test('stopping does not wait for a master that does not answer', async () => {
   const begun = performance.now();
   await configuration.stop();
   expect(performance.now() - begun).toBeLessThan(1000);
+});
+
+describe('a node that follows the stream', () => {
+  test('passes on the orders that it brings, with the organization whose stream it is, and tells of each revision', async () => {
+    master.serve(bundleOf(one));
+    const { configuration, orders, appliedOrgs } = await start();
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    expect(applied(configuration)).toBe(1);
+    expect(appliedOrgs).toEqual(['abc']);
+    master.emit('order', { whatever: 1 });
+    await vi.waitFor(() => expect(orders).toEqual([['abc', { whatever: 1 }]]));
+  });
+
+  test('shows which scripts it does not play', async () => {
+    const broken = scriptEntry('s', 1, { schema: 'voiceoi/script/v1', entry: 'nowhere', steps: {} });
+    master.serve(bundleOf({ ...one, scripts: [broken] }));
+    const { configuration } = await start();
+    await vi.waitFor(() => expect(applied(configuration)).toBe(1));
+    expect(configuration.status()[0]?.rejected).toMatchObject([{ kind: 'script', id: 's', version: 1 }]);
+  });
 });

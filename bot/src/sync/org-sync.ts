@@ -14,7 +14,7 @@ import {
   syncStep,
   type Verdict,
 } from './machine.ts';
-import { fallbacksOf, makePlayable, type PlayableOrg, playableFallbacks } from './playable.ts';
+import { fallbacksOf, makePlayable, type PlayableOrg, playableFallbacks, type Rejection } from './playable.ts';
 import { followRedis, type RedisFollower } from './redis-follower.ts';
 import { isBundle, isRedisBus } from './wire.ts';
 
@@ -30,6 +30,8 @@ export interface OrgSyncOptions {
   /** How connections to the bus are opened. */
   readonly openRedis: OpenRedis;
   readonly onApply: (applied: PlayableOrg, source: Source, propagationSeconds: number | undefined) => void;
+  /** A node order came, as it came. */
+  readonly onOrder: (order: unknown) => void;
 }
 
 /** How current an organization's configuration is. */
@@ -41,6 +43,8 @@ export interface OrgSyncStatus {
   readonly ageSeconds: number;
   readonly source: Source | undefined;
   readonly problem: string | undefined;
+  /** What this node does not play as the master has it. */
+  readonly rejected: readonly Rejection[];
 }
 
 /** A running sync. */
@@ -95,6 +99,7 @@ class RunningSync implements OrgSync {
       this.#confirmedAt === undefined ? Number.POSITIVE_INFINITY : (performance.now() - this.#confirmedAt) / 1000,
     source: this.#source,
     problem: this.#problem,
+    rejected: this.#playable?.rejected ?? [],
   });
 
   async begin(): Promise<void> {
@@ -232,7 +237,7 @@ class RunningSync implements OrgSync {
       orgId: key.orgId,
       open: openRedis,
       position: () => this.#position(),
-      lookMs: rhythm.pollWithoutBusMs,
+      lookMs: rhythm.lookMs,
       signal: this.#stopping.signal,
       events: {
         change: (change, isRepair) => this.#handle({ kind: 'change', change, source: 'redis', isRepair }),
@@ -255,6 +260,7 @@ class RunningSync implements OrgSync {
   #onStreamEvent(event: string, value: unknown): void {
     if (event === 'ping') this.#onPing(value);
     if (event === 'change') this.#handle({ kind: 'change', change: value, source: 'stream' });
+    if (event === 'order') this.#options.onOrder(value);
     if (event === 'full') this.#handle({ kind: 'bundle', bundle: value, source: 'stream' });
   }
 

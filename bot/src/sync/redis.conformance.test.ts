@@ -26,7 +26,7 @@ function revision(number: number) {
 
 const CHANNEL = 'voiceoi:{abc}:changes';
 /** A whole minute between questions to the master: what comes sooner has come by the bus. The head is looked at every second. */
-const rhythm = { ...RHYTHM, pollMs: 60_000, pollWithoutBusMs: 1000, retryMs: 20, calmMs: 50 };
+const rhythm = { ...RHYTHM, pollMs: 60_000, pollWithoutBusMs: 60_000, lookMs: 1000, retryMs: 20, calmMs: 50 };
 const SOON = { timeout: 25_000, interval: 20 };
 
 describe.skipIf(skip)('a node that follows Redis', () => {
@@ -35,6 +35,7 @@ describe.skipIf(skip)('a node that follows Redis', () => {
   let proxy: FaultProxy;
   let raw: Redis;
   let node: Configuration;
+  let orders: unknown[];
 
   const applied = () => node.status()[0]?.applied;
   const source = () => node.status()[0]?.source;
@@ -58,6 +59,7 @@ describe.skipIf(skip)('a node that follows Redis', () => {
   const listeners = async () => (await raw.pubsub('NUMSUB', CHANNEL))[1];
 
   beforeEach(async () => {
+    orders = [];
     master = await startFakeMaster();
     redis = await startRedis();
     proxy = await startFaultProxy(redis);
@@ -73,6 +75,8 @@ describe.skipIf(skip)('a node that follows Redis', () => {
       log: pino({ level: 'silent' }),
       metrics: createMetrics({ mode: 'test', version: '0' }),
       rhythm,
+      onApply: () => {},
+      onOrder: (orgId, order) => orders.push([orgId, order]),
     });
     await expect.poll(listeners, SOON).toBe(1);
   });
@@ -120,6 +124,14 @@ describe.skipIf(skip)('a node that follows Redis', () => {
     await publish(2);
     await expect.poll(applied, SOON).toBe(2);
     expect(node.playable('abc')?.campaigns.get('123')?.campaign.name).toBe('at 2');
+  });
+
+  test('passes node orders on, and takes them for no changes', async () => {
+    const order = { v: 1, type: 'order', org_id: 'abc', node_id: 'n', state: 'draining' };
+    const asked = master.requests.length;
+    await raw.publish(CHANNEL, JSON.stringify(order));
+    await expect.poll(() => orders, SOON).toEqual([['abc', order]]);
+    expect(master.requests.length).toBe(asked);
   });
 
   test('follows the master’s stream while Redis is away, and Redis when it is back', async () => {

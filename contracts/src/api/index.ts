@@ -1,4 +1,5 @@
 export * from './auth.ts';
 export * from './calls.ts';
+export * from './nodes.ts';
 export * from './organizations.ts';
 export * from './scripts.ts';

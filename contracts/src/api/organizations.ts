@@ -94,3 +94,6 @@ export const PatchCampaign = Type.Object(
   { additionalProperties: false },
 );
 export type PutCampaign = Static<typeof PutCampaign>;
+
+/** Body of `PUT …/canary`: `version` with exactly one of the two that say whose calls play it. */
+export const PutCanary = Canary;

@@ -94,8 +94,12 @@ export function startBus(options: BusOptions): EventBus {
     // A server that was started anew may have lost everything: histories come before what is new.
     granted.clear();
     log.info('connected to Redis');
-    void lookOnce().then(() => isStopped || publisher.start());
+    // A look that was under way may have seen what there was before.
+    void Promise.resolve(looking)
+      .then(lookOnce)
+      .then(() => isStopped || !bus.isUp() || publisher.start());
   });
+  bus.onDown(publisher.pause);
   const timer = setInterval(() => void lookOnce(), LOOK_MS);
 
   return {

@@ -9,8 +9,10 @@ export interface Publisher {
   wake(orgId: string): void;
   /** Puts an organization's history into a Redis that does not have it. */
   refill(orgId: string): Promise<void>;
-  /** Looks for what is to be published, now and from then on. */
+  /** Looks for what is to be published, now and from then on, until `pause`. */
   start(): void;
+  /** Publishes nothing more: Redis is away, and what it still has is to be looked at before anything new is said. */
+  pause(): void;
   stop(): Promise<void>;
 }
 
@@ -100,6 +102,11 @@ export function createPublisher({ database, bus, signingKey, log }: PublisherOpt
     }
   };
 
+  const pause = (): void => {
+    clearInterval(timer);
+    timer = undefined;
+  };
+
   return {
     wake: (orgId) => {
       waiting.add(orgId);
@@ -118,9 +125,9 @@ export function createPublisher({ database, bus, signingKey, log }: PublisherOpt
       timer ??= setInterval(() => void poll(), POLL_MS);
       void poll();
     },
+    pause,
     stop: async () => {
-      clearInterval(timer);
-      timer = undefined;
+      pause();
       await Promise.all(running);
     },
   };

@@ -15,6 +15,8 @@ export interface RedisBus {
   isUp(): boolean;
   /** Calls back whenever a connection stands: at first, and after each time that it was lost. */
   onUp(listener: () => void): void;
+  /** Calls back whenever it was lost. */
+  onDown(listener: () => void): void;
   /** Changes of one organization in order: history, head and channel in one round trip. What is in the history already is passed over. */
   publish(orgId: string, epoch: string, changes: readonly Published[]): Promise<void>;
   /** Says something to an organization's nodes that is not kept. */
@@ -43,6 +45,7 @@ export function redisBus({ commands, messages }: RedisConnections): RedisBus {
       if (messages !== commands) messages.on('ready', listener);
       if (commands.status === 'ready') listener();
     },
+    onDown: (listener) => void commands.on('close', listener),
     publish: (orgId, epoch, changes) => write(commands, orgId, epoch, changes, false),
     refill: (orgId, epoch, changes) => write(commands, orgId, epoch, changes, true),
     announce: async (orgId, text) => void (await commands.publish(channelOf(orgId), text)),

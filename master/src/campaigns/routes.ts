@@ -18,6 +18,7 @@ import {
 import { mustExist } from '../keys/index.ts';
 import { latestVersion } from '../scripts/index.ts';
 import type { Revisions } from '../sync/index.ts';
+import { canaryRoutes } from './canary-routes.ts';
 import * as store from './store.ts';
 
 /** Campaigns: which script calls play, with which values. */
@@ -30,6 +31,8 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
     (await store.getCampaign(database, orgId, id)).campaign;
 
   return (app: App) => {
+    canaryRoutes(app, database, revisions);
+
     app.get(
       '/api/orgs/:org_id/campaigns',
       route({

@@ -1,4 +1,4 @@
-import type { Campaign } from '@voiceoi/contracts';
+import type { Campaign, Canary } from '@voiceoi/contracts';
 import { hasSqlState, type Queryable, UNIQUE_VIOLATION } from '../database/index.ts';
 import { etagOf, notFound, ProblemError } from '../http/index.ts';
 
@@ -22,7 +22,7 @@ interface Row extends CampaignFields {
 }
 
 const SELECT = `SELECT c.id, c.name, c.status, c.script_id, c.version, c.variables, c.lead_variables, c.canary, c.row_version, c.created_at, c.updated_at,
-  coalesce(c.version, nullif(s.latest_version, 0)) AS plays_version
+  coalesce(c.canary_base, c.version, nullif(s.latest_version, 0)) AS plays_version
 FROM campaign c JOIN script s ON s.org_id = c.org_id AND s.id = c.script_id`;
 
 export async function listCampaigns(
@@ -77,10 +77,31 @@ export async function insertCampaign(db: Queryable, orgId: string, id: string, f
   }
 }
 
+/** A canary stands until it is withdrawn, but not for another script. */
 export async function updateCampaign(db: Queryable, orgId: string, id: string, fields: CampaignFields): Promise<void> {
   const set = '(name, status, script_id, version, variables, lead_variables)';
-  const sql = `UPDATE campaign SET ${set} = (${VALUES}), row_version = row_version + 1, updated_at = now() WHERE org_id = $1 AND id = $2`;
+  const canary =
+    'canary = CASE WHEN script_id = $5 THEN canary END, canary_base = CASE WHEN script_id = $5 THEN canary_base END';
+  const sql = `UPDATE campaign SET ${set} = (${VALUES}), ${canary}, row_version = row_version + 1, updated_at = now() WHERE org_id = $1 AND id = $2`;
   await db.query(sql, parameters(orgId, id, fields));
+}
+
+const TOUCH = 'row_version = row_version + 1, updated_at = now() WHERE org_id = $1 AND id = $2';
+
+/** Sets a canary, or another one: everyone else keeps what the campaign plays now. The script must have a version. */
+export async function setCanary(db: Queryable, orgId: string, id: string, canary: Canary): Promise<void> {
+  const latest = 'SELECT s.latest_version FROM script s WHERE s.org_id = campaign.org_id AND s.id = campaign.script_id';
+  const sql = `UPDATE campaign SET canary = $3::jsonb, canary_base = coalesce(canary_base, version, (${latest})), ${TOUCH}`;
+  await db.query(sql, [orgId, id, JSON.stringify(canary)]);
+}
+
+/** The campaign plays again what it is set to, `latest` or a number. */
+export async function withdrawCanary(db: Queryable, orgId: string, id: string): Promise<void> {
+  await db.query(`UPDATE campaign SET canary = NULL, canary_base = NULL, ${TOUCH}`, [orgId, id]);
+}
+
+export async function promoteCanary(db: Queryable, orgId: string, id: string, version: number): Promise<void> {
+  await db.query(`UPDATE campaign SET canary = NULL, canary_base = NULL, version = $3, ${TOUCH}`, [orgId, id, version]);
 }
 
 export async function deleteCampaign(db: Queryable, orgId: string, id: string): Promise<void> {

@@ -74,7 +74,15 @@ function call(route: Route, url: string, body?: unknown, headers?: { readonly [n
 /** All that a refused request must leave as it was. */
 async function everything(): Promise<unknown> {
   const tables = ['organization', 'organization_key', 'script', 'script_version', 'campaign', 'change_log'];
-  const others = ['app_user', 'refresh_token', 'call_record', 'call_event', 'activity_record'];
+  const others = [
+    'app_user',
+    'refresh_token',
+    'call_record',
+    'call_event',
+    'activity_record',
+    'node_status',
+    'node_order',
+  ];
   const read = async (table: string): Promise<unknown> =>
     (await one.database.query(`SELECT * FROM ${table} ORDER BY 1, 2`)).rows;
   return Promise.all([...tables, ...others].map(read));
@@ -105,6 +113,9 @@ function wrongFor({ type }: Schema): unknown {
   return type === 'boolean' ? 'yes' : true;
 }
 
+/** What nodes send may hold more: they may be newer than the master. */
+const OPEN: readonly string[] = ['POST /api/sync/status'];
+
 describe('every route with a body', () => {
   test('there are as many as are known', () => expect(withBody().length).toBeGreaterThan(12));
 
@@ -120,7 +131,8 @@ describe('every route with a body', () => {
     for (const route of withBody()) {
       const answer = await call(route, address(route.path), text, JSON_TYPE);
       expectProblem(answer, 400, 'VALIDATION_FAILED', `${route.name}: ${what}`);
-      if (path) expect(answer.body.errors, route.name).toContainEqual({ path, message: 'is not known here' });
+      if (path && !OPEN.includes(route.name))
+        expect(answer.body.errors, route.name).toContainEqual({ path, message: 'is not known here' });
     }
     expect(await everything()).toEqual(before);
   });

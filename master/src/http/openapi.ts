@@ -22,7 +22,9 @@ export async function registerOpenApi(app: App): Promise<void> {
         description: 'API of the VoiceOI master. Errors are problems (RFC 9457) with a stable `code`.',
       },
       servers: [{ url: '/' }],
-      tags: ['auth', 'organizations', 'campaigns', 'scripts', 'calls', 'sync', 'service'].map((name) => ({ name })),
+      tags: ['auth', 'organizations', 'campaigns', 'scripts', 'nodes', 'calls', 'sync', 'service'].map((name) => ({
+        name,
+      })),
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', description: 'Access token of POST /api/auth/login' },

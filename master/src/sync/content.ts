@@ -29,7 +29,7 @@ interface CampaignRow {
 
 // The version by a lookup for each campaign and not by a join: without statistics, which embedded Postgres never has, the join compares all with all.
 const CAMPAIGNS = `SELECT c.id, c.name, c.status, c.script_id, c.variables, c.lead_variables, c.canary, c.updated_at,
-  coalesce(c.version, (SELECT nullif(s.latest_version, 0) FROM script s WHERE s.org_id = c.org_id AND s.id = c.script_id)) AS version
+  coalesce(c.canary_base, c.version, (SELECT nullif(s.latest_version, 0) FROM script s WHERE s.org_id = c.org_id AND s.id = c.script_id)) AS version
 FROM campaign c WHERE c.org_id = $1 ORDER BY c.id COLLATE "C"`;
 
 export function contentReader(): ContentReader {

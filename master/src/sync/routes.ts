@@ -6,7 +6,7 @@ import { type App, type Feature, ProblemError, route } from '../http/index.ts';
 import { type Bundles, type Head, type PreparedBundle, readHead } from './bundles.ts';
 import type { CatchUp, CatchUpFrom } from './catch-up.ts';
 import { chooseEncoding, type EncodedText, encodedText } from './encoding.ts';
-import type { ChangeFeed } from './feed.ts';
+import type { ChangeFeed, OrdersAfter } from './feed.ts';
 import type { FrameSource } from './frames.ts';
 import { serveStream } from './stream.ts';
 
@@ -16,6 +16,7 @@ interface SyncOptions {
   readonly catchUpFrom: CatchUpFrom;
   readonly frames: FrameSource;
   readonly feed: ChangeFeed;
+  readonly ordersAfter: OrdersAfter;
 }
 
 const Query = Type.Object(
@@ -32,7 +33,7 @@ const STREAM = route({
   tag: 'sync',
   summary: 'Changes as they are committed, as server-sent events',
   description:
-    '`change`: a signed change; `full`: a whole bundle; both with the id `<epoch>:<revision>`. `ping` every 15 s, with what the stream has brought so far.',
+    '`change`: a signed change; `full`: a whole bundle; both with the id `<epoch>:<revision>`; `order`: a signed node order. `ping` every 15 s, with what the stream has brought so far.',
   access: 'node',
   query: Query,
   answers: { 200: Type.String() },
@@ -41,7 +42,7 @@ const STREAM = route({
 const EVENTS = { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } };
 
 /** Configuration for nodes: whole, by difference, and as a stream. */
-export function syncRoutes({ database, bundles, catchUpFrom, frames, feed }: SyncOptions): Feature {
+export function syncRoutes({ database, bundles, catchUpFrom, frames, feed, ordersAfter }: SyncOptions): Feature {
   const streams = new Set<FastifyReply['raw']>();
   let isClosing = false;
   return (app: App) => {
@@ -98,7 +99,8 @@ export function syncRoutes({ database, bundles, catchUpFrom, frames, feed }: Syn
         streams.add(response);
         const generation = generationOf(request);
         const position = positionOf(request.query);
-        await serveStream({ response, orgId, generation, frames, feed, position })
+        const orders = () => ordersAfter(orgId, undefined);
+        await serveStream({ response, orgId, generation, frames, feed, position, orders })
           .catch((error: unknown) => {
             request.log.warn({ err: error, org: orgId }, 'a stream of changes was cut');
             response.destroy();

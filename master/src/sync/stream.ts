@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { NodeOrder } from '@voiceoi/contracts';
 import type { Head } from './bundles.ts';
 import type { ChangeFeed } from './feed.ts';
 import { type FrameSource, frame } from './frames.ts';
@@ -19,17 +20,26 @@ interface StreamOptions {
   readonly feed: ChangeFeed;
   /** What the node has; undefined: nothing. */
   readonly position: Head | undefined;
+  /** What nodes of the organization are ordered to do now. */
+  readonly orders: () => Promise<readonly NodeOrder[]>;
 }
 
 /**
- * Sends an organization's changes as server-sent events until the node, its key or the master goes. At any moment a reader has one event in its
+ * Sends an organization's changes and node orders as server-sent events until the node, its key or the master goes. At any moment a reader has one event in its
  * buffer at most: while it is slow nothing is made for it, and then it gets what it lacks by then.
  */
 export async function serveStream(options: StreamOptions): Promise<void> {
   const { response, orgId, generation, frames, feed } = options;
   const signals = awaitedSignals();
   const isOpen = (): boolean => !response.destroyed && !response.writableEnded;
-  const unwatch = feed.watch(orgId, { generation, wake: () => signals.raise('news'), end: () => response.end() });
+  const waiting = new Map<string, NodeOrder>();
+  const order = (next: NodeOrder): void => {
+    if (next.issued_at <= (waiting.get(next.node_id)?.issued_at ?? '')) return;
+    waiting.set(next.node_id, next);
+    signals.raise('order');
+  };
+  const wake = (): void => signals.raise('news');
+  const unwatch = feed.watch(orgId, { generation, wake, order, end: () => response.end() });
   const pings = setInterval(() => signals.raise('ping'), PING_MS);
   response.once('close', () => signals.raise('closed'));
 
@@ -39,11 +49,19 @@ export async function serveStream(options: StreamOptions): Promise<void> {
     for (const buffer of next?.buffers ?? []) if (isOpen()) await writeDrained(response, buffer);
     position = next?.head ?? position;
   };
+  const sendOrders = async (): Promise<void> => {
+    for (const [nodeId, next] of waiting) {
+      waiting.delete(nodeId);
+      if (isOpen()) await writeDrained(response, frame('order', JSON.stringify(next)));
+    }
+  };
   signals.raise('ping');
   signals.raise('news');
   try {
+    for (const current of await options.orders()) order(current);
     while (isOpen()) {
-      if (signals.take('news')) await sendNews();
+      if (signals.take('order')) await sendOrders();
+      else if (signals.take('news')) await sendNews();
       else if (signals.take('ping')) await writeDrained(response, frame('ping', JSON.stringify(position)));
       else await signals.any();
     }
@@ -54,9 +72,9 @@ export async function serveStream(options: StreamOptions): Promise<void> {
 }
 
 interface Signals {
-  raise(name: 'news' | 'ping' | 'closed'): void;
+  raise(name: 'order' | 'news' | 'ping' | 'closed'): void;
   /** Whether it was raised since it was taken last. */
-  take(name: 'news' | 'ping'): boolean;
+  take(name: 'order' | 'news' | 'ping'): boolean;
   /** Resolves when one is raised. */
   any(): Promise<void>;
 }

@@ -1,10 +1,11 @@
+import type { NodeOrder } from '@voiceoi/contracts';
 import type { Logger, OrgKey } from '@voiceoi/kernel';
 import type { Database } from '../database/index.ts';
 import type { Feature } from '../http/index.ts';
 import { type BusOf, bundles } from './bundles.ts';
 import { catchUp } from './catch-up.ts';
 import { contentReader } from './content.ts';
-import { changeFeed } from './feed.ts';
+import { changeFeed, type OrdersAfter } from './feed.ts';
 import { frameSource } from './frames.ts';
 import { type Revisions, revisions } from './revisions.ts';
 import { syncRoutes } from './routes.ts';
@@ -14,6 +15,8 @@ export interface Sync {
   /** The one way to write what nodes play. */
   readonly revisions: Revisions;
   readonly routes: Feature;
+  /** Tells the nodes that follow this master of an order that was committed. */
+  announce(order: NodeOrder): void;
   stop(): void;
 }
 
@@ -21,6 +24,8 @@ interface SyncOptions {
   readonly database: Database;
   /** The newest good key of an organization. */
   readonly signingKey: (orgId: string) => Promise<OrgKey>;
+  /** Its node orders. */
+  readonly ordersAfter: OrdersAfter;
   readonly busOf: BusOf;
   /** Told of each commit of configuration. */
   readonly onCommit: (orgId: string) => void;
@@ -28,18 +33,19 @@ interface SyncOptions {
 }
 
 /** Puts the sync together. */
-export function startSync({ database, signingKey, busOf, onCommit, log }: SyncOptions): Sync {
+export function startSync({ database, signingKey, ordersAfter, busOf, onCommit, log }: SyncOptions): Sync {
   const reader = contentReader();
   const prepared = bundles(database, reader, busOf);
   const catchUpFrom = catchUp(database, prepared, signingKey);
   const frames = frameSource(catchUpFrom);
-  const feed = changeFeed(database, frames, log);
+  const feed = changeFeed(database, frames, ordersAfter, log);
   return {
     revisions: revisions(database, reader, (orgId) => {
       feed.wake(orgId);
       onCommit(orgId);
     }),
-    routes: syncRoutes({ database, bundles: prepared, catchUpFrom, frames, feed }),
+    routes: syncRoutes({ database, bundles: prepared, catchUpFrom, frames, feed, ordersAfter }),
+    announce: feed.announce,
     stop: feed.stop,
   };
 }

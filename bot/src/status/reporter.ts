@@ -1,0 +1,129 @@
+import { type NodeStatus, NodeStatusAnswer } from '@voiceoi/contracts';
+import { backoff, type Logger, pause } from '@voiceoi/kernel';
+import { Compile } from 'typebox/compile';
+
+/** How often the master is told. */
+export interface ReportRhythm {
+  /** Without any news. */
+  readonly everyMs: number;
+  /** How often the number of calls is looked at: with the way to the master it has to stay under 5 s. */
+  readonly callsMs: number;
+  /** Least time between two statuses: news that come faster go together. */
+  readonly spacingMs: number;
+  /** First wait after a status that did not arrive, which doubles up to 30 s. */
+  readonly retryMs: number;
+  readonly random: () => number;
+}
+
+export const REPORT_RHYTHM: ReportRhythm = {
+  everyMs: 30_000,
+  callsMs: 4000,
+  spacingMs: 250,
+  retryMs: 1000,
+  random: Math.random,
+};
+
+interface ReporterOptions {
+  readonly url: string;
+  readonly orgId: string;
+  readonly key: string;
+  readonly rhythm: ReportRhythm;
+  readonly log: Logger;
+  /** The status as it is now, and what is to become of its answer. */
+  readonly ask: () => {
+    readonly status: NodeStatus;
+    readonly onAnswer: (entry: NodeStatusAnswer['organizations'][number]) => void;
+  };
+}
+
+/** Tells the master of this node, for one organization, until it is stopped. */
+export interface Reporter {
+  /** There is news. */
+  wake(): void;
+  /** The number of calls that the master was last told of. */
+  readonly toldCalls: number | undefined;
+  stop(): Promise<void>;
+}
+
+const TIMEOUT_MS = 10_000;
+const answer = Compile(NodeStatusAnswer);
+
+export function startReporter(options: ReporterOptions): Reporter {
+  return new RunningReporter(options);
+}
+
+class RunningReporter implements Reporter {
+  readonly #options: ReporterOptions;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  /** Ends the wait for the next status. */
+  #news = new AbortController();
+  #problem: string | undefined;
+  toldCalls: number | undefined;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  wake(): void {
+    this.#news.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.wake();
+    await this.#running;
+  }
+
+  /** While the master is away, news do not make it be asked more often. */
+  async #run(): Promise<void> {
+    const { rhythm } = this.#options;
+    const { signal } = this.#stopping;
+    const waits = backoff({ initialMs: rhythm.retryMs, random: rhythm.random });
+    while (!signal.aborted) {
+      this.#news = new AbortController();
+      const problem = await this.#send();
+      this.#note(problem);
+      if (problem !== undefined) {
+        await pause(waits.next(), signal);
+        continue;
+      }
+      waits.reset();
+      await pause(rhythm.spacingMs, signal);
+      await pause(rhythm.everyMs - rhythm.spacingMs, this.#news.signal);
+    }
+  }
+
+  /** Undefined when the master has answered, else what went wrong. */
+  async #send(): Promise<string | undefined> {
+    const { url, key, orgId, ask } = this.#options;
+    const { status, onAnswer } = ask();
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-organization-secret': key },
+        body: JSON.stringify(status),
+        redirect: 'error',
+        signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      });
+      const value: unknown = await response.json().catch(() => undefined);
+      if (!response.ok) return `the master answered ${response.status}`;
+      const entry = answer.Check(value) ? value.organizations.find(({ org_id }) => org_id === orgId) : undefined;
+      if (!entry) return 'the master’s answer has another shape';
+      this.toldCalls = status.calls.active;
+      onAnswer(entry);
+      return undefined;
+    } catch {
+      return 'the master does not answer';
+    }
+  }
+
+  #note(problem: string | undefined): void {
+    const { log, orgId } = this.#options;
+    if (this.#stopping.signal.aborted || problem === this.#problem) return;
+    if (problem === undefined) log.info({ org: orgId }, 'this node reports to the master again');
+    else log.warn({ org: orgId }, `this node’s status does not reach the master: ${problem}`);
+    this.#problem = problem;
+  }
+}

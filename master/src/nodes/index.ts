@@ -1,0 +1,2 @@
+export { startNodes } from './nodes.ts';
+export { nodeOrders } from './orders.ts';
