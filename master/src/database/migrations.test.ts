@@ -51,11 +51,25 @@ test('a migration that was changed after it was applied is named', async () => {
   await expect(migrate(db, folder)).rejects.toMatchObject({ code: 'MIGRATION', message: /0001_one\.sql was changed/ });
 });
 
-test('a database that is newer than the code is refused and left alone', async () => {
+test('a database that a newer version has added to is used as it is, as during an upgrade', async () => {
+  await write('0002_two.sql', 'CREATE TABLE two (n int);');
+  await migrate(db, folder);
+  await rm(join(folder, '0002_two.sql'));
+  expect(await migrate(db, folder)).toEqual([]);
+});
+
+test('a database that a newer version has taken something from is refused and left alone', async () => {
+  await write('0002_two.sql', '-- contract: nothing reads it since version 2.\nDROP TABLE one;');
+  await migrate(db, folder);
+  await rm(join(folder, '0002_two.sql'));
+  await expect(migrate(db, folder)).rejects.toMatchObject({ code: 'MIGRATION', message: /too new.*0002_two\.sql/ });
+});
+
+test('a database that has gone another way is refused and left alone', async () => {
   await write('0002_two.sql', 'CREATE TABLE two (n int);');
   await migrate(db, folder);
   await rm(join(folder, '0002_two.sql'));
   await write('0003_three.sql', 'CREATE TABLE three (n int);');
-  await expect(migrate(db, folder)).rejects.toMatchObject({ code: 'MIGRATION', message: /newer.*0002_two\.sql/ });
+  await expect(migrate(db, folder)).rejects.toMatchObject({ code: 'MIGRATION', message: /too new.*0002_two\.sql/ });
   await expect(count('three')).rejects.toMatchObject({ code: '42P01' });
 });
