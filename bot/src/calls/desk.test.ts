@@ -51,6 +51,7 @@ function world(changes: { readonly org?: PlayableOrg | undefined; readonly maxCa
     },
     sink: {
       append: (_orgId, records) => void queued.push(...records),
+      settled: async () => {},
       flush: async () => {},
       stats: () => ({ bytes: 0, dropped: 0, dead_letters: 0 }),
       stop: async () => {},

@@ -1,0 +1,294 @@
+import { join } from 'node:path';
+import type { Logger } from '@voiceoi/kernel';
+import { GroupCommit } from './group-commit.ts';
+import { OpenCalls } from './open-calls.ts';
+import type { QueuedRecord, SpooledRecord } from './record.ts';
+import { Segment } from './segment.ts';
+import { leftSegments, readSegment, removeFile, rewrite, segmentPath, writeOut } from './segment-files.ts';
+import type { RecordQueue } from './sender.ts';
+import { Serial } from './serial.ts';
+
+interface SegmentLogOptions {
+  readonly orgId: string;
+  readonly folder: string;
+  readonly log: Logger;
+  /** Bytes of all organizations together, kept up to date here. */
+  readonly usage: { bytes: number };
+  readonly onDropped: (count: number) => void;
+  /** A segment is sealed at this length. */
+  readonly segmentBytes: number;
+  /** How soon a disk that fails is tried again. */
+  readonly diskRetryMs: number;
+}
+
+/** Sealed segments stay in memory up to this, so that they need not be read back in order to be sent. */
+const HELD_BYTES = 2 * 1024 * 1024;
+
+/** A `call_start` without a `call`, left by a node that was killed, and when that node last wrote. */
+export interface CutCall {
+  readonly start: SpooledRecord;
+  readonly lastWrittenAtMs: number;
+}
+
+/** One organization's records in segments, on disk and in the order in which they came. The disk is worked on by one job at a time. */
+export class SegmentLog implements RecordQueue {
+  readonly #options: SegmentLogOptions;
+  readonly #serial = new Serial();
+  readonly #commit: GroupCommit;
+  readonly #openCalls: OpenCalls;
+  readonly #inFlight = new Set<string>();
+  #segments: Segment[] = [];
+  /** Segments of which the disk may not have everything. */
+  readonly #unwritten = new Set<Segment>();
+  #lastNumber = 0;
+  #loaded: { readonly segment: Segment; readonly records: readonly SpooledRecord[] } | undefined;
+
+  constructor(options: SegmentLogOptions) {
+    this.#options = options;
+    this.#openCalls = new OpenCalls(join(options.folder, 'open-calls'));
+    this.#commit = new GroupCommit({
+      write: (isDurable) => this.#serial.run(() => this.#writeAll(isDurable)),
+      onState: (problem) => this.#tell(problem),
+      retryMs: options.diskRetryMs,
+    });
+  }
+
+  /** Records that wait. */
+  get length(): number {
+    return this.#segments.reduce((sum, { waiting }) => sum + waiting, 0);
+  }
+
+  /** There are records that need not wait for others to be sent. */
+  get hasSealed(): boolean {
+    return this.#segments[0]?.isSealed === true;
+  }
+
+  /** The oldest first. */
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** Takes up what is left from before. Rejects with nothing: a folder that cannot be read is passed over. */
+  async recover(): Promise<readonly CutCall[]> {
+    const { orgId, folder, log } = this.#options;
+    const starts = new Map((await this.#openCalls.load()).map((start) => [start.callId, start]));
+    const ended = new Set<string>();
+    let lastWrittenAtMs = 0;
+    try {
+      for await (const { segment, records, at, lostBytes } of leftSegments(folder)) {
+        this.#lastNumber = segment.number;
+        lastWrittenAtMs = Math.max(lastWrittenAtMs, at);
+        if (lostBytes > 0)
+          log.warn({ org: orgId, segment: segment.number, lost_bytes: lostBytes }, 'spool: damage is cut off');
+        for (const record of records) note(record, starts, ended);
+        if (records.length > 0) this.#keep(segment);
+      }
+    } catch (error) {
+      log.error({ org: orgId, err: error }, 'spool: what is left from before cannot be read');
+    }
+    for (const callId of ended) starts.delete(callId);
+    return [...starts.values()].map((start) => ({ start, lastWrittenAtMs }));
+  }
+
+  #keep(segment: Segment): void {
+    this.#segments.push(segment);
+    this.#options.usage.bytes += segment.bytes;
+  }
+
+  /** The calls that were cut have their records now. */
+  async forgetCut(): Promise<void> {
+    await this.settled();
+    if (this.#commit.isDurable) await this.#openCalls.clear();
+  }
+
+  /** Takes records. Never throws, never waits. */
+  append(records: readonly QueuedRecord[]): void {
+    for (const record of records) {
+      const segment = this.#active();
+      this.#options.usage.bytes += segment.add(record);
+      if (record.kind === 'start') this.#inFlight.add(record.callId);
+      else if (record.kind === 'call') this.#inFlight.delete(record.callId);
+      if (segment.bytes >= this.#options.segmentBytes) segment.isSealed = true;
+    }
+    this.#commit.wake();
+  }
+
+  #active(): Segment {
+    const last = this.#segments.at(-1);
+    if (last && !last.isSealed) return last;
+    // Greater than any before, also of a run before whose segments could not be read.
+    this.#lastNumber = Math.max(this.#lastNumber + 1, Date.now());
+    const segment = new Segment(this.#lastNumber, segmentPath(this.#options.folder, this.#lastNumber));
+    this.#segments.push(segment);
+    this.#unwritten.add(segment);
+    return segment;
+  }
+
+  /** Resolves when all records so far are on disk, within a second, and at once when the disk is at fault. */
+  settled(): Promise<void> {
+    return this.#commit.settled();
+  }
+
+  /** Bytes that only the memory has. */
+  get unwrittenBytes(): number {
+    let bytes = 0;
+    for (const segment of this.#unwritten) bytes += segment.bytes - segment.written;
+    return bytes;
+  }
+
+  /** Everything to disk, and no more after it. */
+  async stop(): Promise<void> {
+    for (const segment of this.#unwritten) segment.isSealed = true;
+    this.#commit.wake();
+    await this.#commit.stop();
+  }
+
+  async #writeAll(isDurable: boolean): Promise<void> {
+    for (const segment of this.#unwritten) {
+      await writeOut(segment, isDurable);
+      if (!segment.isSealed || !segment.isWritten) continue;
+      this.#unwritten.delete(segment);
+      if (this.#heldBytes() > HELD_BYTES) segment.release();
+    }
+  }
+
+  #heldBytes(): number {
+    return this.#segments.reduce(
+      (sum, { isSealed, isInMemory, bytes }) => sum + (isSealed && isInMemory ? bytes : 0),
+      0,
+    );
+  }
+
+  #tell(problem: unknown): void {
+    const { orgId: org, log } = this.#options;
+    if (problem === undefined) log.info({ org }, 'spool: records are written to disk again');
+    else log.error({ org, err: problem }, 'spool: records cannot be written to disk, and wait in memory');
+  }
+
+  /** The oldest records, as many as a batch takes, of one segment. They stay until `remove`, or until `keep` gives them back. */
+  peek(maxRecords: number, maxBytes: number): Promise<readonly SpooledRecord[]> {
+    return this.#serial.run(async () => {
+      const [segment] = this.#segments;
+      if (!segment) return [];
+      segment.isSealed = true;
+      const records = await this.#load(segment);
+      segment.isBusy = true;
+      return firstOf(records, segment.cursor, maxRecords, maxBytes);
+    });
+  }
+
+  keep(): void {
+    const [segment] = this.#segments;
+    if (segment) segment.isBusy = false;
+  }
+
+  /** Takes out what `peek` gave. */
+  async remove(batch: readonly SpooledRecord[]): Promise<void> {
+    const [segment] = this.#segments;
+    if (!segment) return;
+    segment.cursor += batch.length;
+    if (segment.waiting <= 0) await this.#serial.run(() => this.#delete(segment));
+    segment.isBusy = false;
+  }
+
+  async #load(segment: Segment): Promise<readonly SpooledRecord[]> {
+    if (this.#loaded?.segment === segment) return this.#loaded.records;
+    const records = await readSegment(segment).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    // Somebody has damaged or removed the file.
+    if (records.length < segment.count)
+      this.#options.onDropped(segment.count - Math.max(records.length, segment.cursor));
+    segment.count = records.length;
+    this.#loaded = { segment, records };
+    return records;
+  }
+
+  async #delete(segment: Segment): Promise<void> {
+    await this.#letGo(await this.#load(segment));
+    await removeFile(segment).catch((error: unknown) => this.#tell(error));
+    this.#loaded = undefined;
+    this.#unwritten.delete(segment);
+    this.#segments = this.#segments.filter((each) => each !== segment);
+    this.#options.usage.bytes -= segment.bytes;
+  }
+
+  /** Before records leave the disk: the calls among them that are in flight have to be known after a kill. */
+  async #letGo(records: readonly SpooledRecord[]): Promise<void> {
+    const open = this.#openCalls;
+    const changes = records.filter(({ kind, callId }) =>
+      kind === 'start' ? this.#inFlight.has(callId) && !open.has(callId) : kind === 'call' && open.has(callId),
+    );
+    try {
+      // A call may have ended a moment ago: its record has to be on disk before its start is gone from there.
+      if (!this.#commit.isDurable) await this.#writeAll(true);
+      if (changes.length > 0) await open.add(changes);
+    } catch {
+      // A disk that fails is told of where records are written. The master has these already, and room is what a full disk needs.
+    }
+  }
+
+  /**
+   * Makes a segment smaller by about this many bytes: the oldest go first, steps alone or whatever there is. Returns false when nothing can be
+   * done about this segment. @throws the error of the file system
+   */
+  reduce(segment: Segment, excess: number, onlySteps: boolean): Promise<boolean> {
+    return this.#serial.run(async () => {
+      if (segment.isBusy || !this.#segments.includes(segment)) return false;
+      segment.isSealed = true;
+      if (!segment.isWritten && !this.#commit.isBroken) await this.#writeAll(false);
+      const records = (await this.#load(segment)).slice(segment.cursor);
+      const { kept, dropped } = withoutOldest(records, excess, onlySteps);
+      await this.#letGo(dropped);
+      this.#loaded = undefined;
+      const before = segment.bytes;
+      if (kept.length === 0) await this.#delete(segment);
+      else await this.#shrink(segment, kept);
+      this.#options.onDropped(dropped.length);
+      return kept.length === 0 || segment.bytes < before;
+    });
+  }
+
+  async #shrink(segment: Segment, kept: readonly SpooledRecord[]): Promise<void> {
+    const before = segment.bytes;
+    await rewrite(segment, kept);
+    if (!segment.isWritten) this.#unwritten.add(segment);
+    this.#options.usage.bytes += segment.bytes - before;
+  }
+}
+
+function note(record: SpooledRecord, starts: Map<string, SpooledRecord>, ended: Set<string>): void {
+  // A copy: its bytes are part of a segment's, of which there may be many.
+  if (record.kind === 'start') starts.set(record.callId, { ...record, bytes: Buffer.from(record.bytes) });
+  else if (record.kind === 'call') ended.add(record.callId);
+  if (record.kind === 'call') starts.delete(record.callId);
+}
+
+function firstOf(
+  records: readonly SpooledRecord[],
+  from: number,
+  maxRecords: number,
+  maxBytes: number,
+): readonly SpooledRecord[] {
+  let bytes = 0;
+  let to = from;
+  for (const record of records.slice(from, from + maxRecords)) {
+    bytes += record.bytes.length + 1;
+    if (to > from && bytes > maxBytes) break;
+    to++;
+  }
+  return records.slice(from, to);
+}
+
+function withoutOldest(records: readonly SpooledRecord[], excess: number, onlySteps: boolean) {
+  let left = excess;
+  const dropped: SpooledRecord[] = [];
+  const kept = records.filter((record) => {
+    if (left <= 0 || (onlySteps && record.kind === 'call')) return true;
+    left -= record.bytes.length;
+    dropped.push(record);
+    return false;
+  });
+  return { kept, dropped };
+}
