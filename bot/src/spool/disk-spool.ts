@@ -66,6 +66,7 @@ class DiskSpool implements LogSink {
   readonly #rejectedTotal;
   #dropped = 0;
   #isMakingRoom = false;
+  #isCramped = false;
 
   constructor(options: DiskSpoolOptions) {
     const { metrics, keys } = options;
@@ -83,8 +84,16 @@ class DiskSpool implements LogSink {
     const { log, flushMs, masterUrl, segmentBytes = 4 * MIB, diskRetryMs = 1000 } = this.#options;
     const { retryMs = 1000, timeoutMs = 30_000 } = this.#options;
     const folder = join(this.#options.folder, orgId);
-    const onDropped = (count: number): void => this.#countDropped(count);
-    const segments = new SegmentLog({ orgId, folder, log, usage: this.#usage, onDropped, segmentBytes, diskRetryMs });
+    const segments = new SegmentLog({
+      orgId,
+      folder,
+      log,
+      usage: this.#usage,
+      onDropped: (count) => this.#countDropped(count),
+      onFree: () => this.#watchRoom(segments),
+      segmentBytes,
+      diskRetryMs,
+    });
     const letters = new DeadLetters(join(folder, 'dead-letters.ndjson'));
     const onRejected: ConstructorParameters<typeof LogSender>[0]['onRejected'] = async (rejected) => {
       this.#rejectedTotal.inc(rejected.length);
@@ -122,8 +131,7 @@ class DiskSpool implements LogSink {
     if (lane.segments.unwrittenBytes > this.#memory * 2) return this.#countDropped(records.length);
     lane.segments.append(records);
     lane.sender.wake();
-    this.#watchBudget();
-    if (lane.segments.unwrittenBytes > this.#memory) this.#makeRoom(this.#roomInMemory(lane.segments));
+    this.#watchRoom(lane.segments);
   }
 
   settled(orgId: string): Promise<void> {
@@ -159,6 +167,11 @@ class DiskSpool implements LogSink {
     if (count > 0) this.#droppedTotal.inc(count);
   }
 
+  #watchRoom(log: SegmentLog): void {
+    this.#watchBudget();
+    if (log.unwrittenBytes > this.#memory) this.#makeRoom(this.#roomInMemory(log));
+  }
+
   #watchBudget(): void {
     if (this.#usage.bytes <= this.#budget * FULL) return;
     const logs = [...this.#lanes.values()].map(({ segments }) => segments);
@@ -174,9 +187,18 @@ class DiskSpool implements LogSink {
     if (this.#isMakingRoom) return;
     this.#isMakingRoom = true;
     void makeRoom(room)
-      .catch((error: unknown) => this.#options.log.error({ err: error }, 'spool: no room can be made'))
+      .then(
+        () => {
+          this.#isCramped = false;
+        },
+        (error: unknown) => this.#tellOfCramped(error),
+      )
       .finally(() => {
         this.#isMakingRoom = false;
       });
+  }
+  #tellOfCramped(error: unknown): void {
+    if (!this.#isCramped) this.#options.log.error({ err: error }, 'spool: no room can be made');
+    this.#isCramped = true;
   }
 }

@@ -43,8 +43,9 @@ export class OpenCalls {
     else await this.#append(frames);
   }
 
-  /** Every call has its record now. */
+  /** Every call has its record now. @throws the error of the file system */
   async clear(): Promise<void> {
+    if (this.#bytes === 0) return;
     this.#starts.clear();
     this.#bytes = 0;
     await rm(this.#path, { force: true });

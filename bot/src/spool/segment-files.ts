@@ -56,7 +56,8 @@ export async function rewrite(segment: Segment, records: readonly SpooledRecord[
   const file = fileOf(records);
   const { isWritten } = segment;
   if (isWritten) await writeFileAtomic(segment.path, file);
-  else await removeFile(segment);
+  // Its file is begun anew with the next write, whatever is in it until then.
+  else await closeFile(segment).catch(() => {});
   segment.replace(records, file, isWritten);
 }
 

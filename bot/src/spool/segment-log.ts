@@ -15,6 +15,8 @@ interface SegmentLogOptions {
   /** Bytes of all organizations together, kept up to date here. */
   readonly usage: { bytes: number };
   readonly onDropped: (count: number) => void;
+  /** What was being sent no longer is: room can be made of it. */
+  readonly onFree: () => void;
   /** A segment is sealed at this length. */
   readonly segmentBytes: number;
   /** How soon a disk that fails is tried again. */
@@ -98,7 +100,8 @@ export class SegmentLog implements RecordQueue {
   /** The calls that were cut have their records now. */
   async forgetCut(): Promise<void> {
     await this.settled();
-    if (this.#commit.isDurable) await this.#openCalls.clear();
+    if (!this.#commit.isDurable) return;
+    await this.#openCalls.clear().catch((error: unknown) => this.#tellOfRest(error));
   }
 
   /** Takes records. Never throws, never waits. */
@@ -165,6 +168,12 @@ export class SegmentLog implements RecordQueue {
     else log.error({ org, err: problem }, 'spool: records cannot be written to disk, and wait in memory');
   }
 
+  /** Of a file that could not be removed: it is sent again after a restart, which does no harm. */
+  #tellOfRest(problem: unknown): void {
+    const { orgId: org, log } = this.#options;
+    if (!this.#commit.isBroken) log.error({ org, err: problem }, 'spool: a file cannot be removed');
+  }
+
   /** The oldest records, as many as a batch takes, of one segment. They stay until `remove`, or until `keep` gives them back. */
   peek(maxRecords: number, maxBytes: number): Promise<readonly SpooledRecord[]> {
     return this.#serial.run(async () => {
@@ -180,6 +189,7 @@ export class SegmentLog implements RecordQueue {
   keep(): void {
     const [segment] = this.#segments;
     if (segment) segment.isBusy = false;
+    this.#options.onFree();
   }
 
   /** Takes out what `peek` gave. */
@@ -189,6 +199,7 @@ export class SegmentLog implements RecordQueue {
     segment.cursor += batch.length;
     if (segment.waiting <= 0) await this.#serial.run(() => this.#delete(segment));
     segment.isBusy = false;
+    this.#options.onFree();
   }
 
   async #load(segment: Segment): Promise<readonly SpooledRecord[]> {
@@ -207,7 +218,7 @@ export class SegmentLog implements RecordQueue {
 
   async #delete(segment: Segment): Promise<void> {
     await this.#letGo(await this.#load(segment));
-    await removeFile(segment).catch((error: unknown) => this.#tell(error));
+    await removeFile(segment).catch((error: unknown) => this.#tellOfRest(error));
     this.#loaded = undefined;
     this.#unwritten.delete(segment);
     this.#segments = this.#segments.filter((each) => each !== segment);
