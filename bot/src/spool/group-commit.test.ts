@@ -48,6 +48,24 @@ describe('a group commit', () => {
     expect(writes).toHaveLength(2);
   });
 
+  test('is at once for calls that end one by one, and gathers them when they are many', async () => {
+    const { commit, writes } = disk();
+    const end = async (calls: number) => {
+      for (let call = 0; call < calls; call++) {
+        commit.wake();
+        void commit.settled();
+      }
+      await vi.advanceTimersByTimeAsync(0);
+      const atOnce = writes.length;
+      await vi.advanceTimersByTimeAsync(5);
+      writes.at(-1)?.done();
+      await vi.advanceTimersByTimeAsync(0);
+      return atOnce;
+    };
+    expect([await end(1), await end(3), await end(1), await end(1)]).toEqual([1, 2, 2, 4]);
+    expect(writes).toHaveLength(4);
+  });
+
   test('writes what nobody waits for too, without the cost of making it durable', async () => {
     const { commit, writes } = disk();
     commit.wake();

@@ -1,4 +1,4 @@
-/** Records that come within this time are one write. */
+/** Records that come within this time are one write, unless calls end one by one: then each is written at once. */
 const GATHER_MS = 5;
 /** A call that has ended waits for the disk no longer than this. */
 const PATIENCE_MS = 1000;
@@ -13,6 +13,8 @@ interface GroupCommitOptions {
 }
 
 interface Group {
+  /** How many wait for it. */
+  size: number;
   readonly promise: Promise<void>;
   readonly resolve: () => void;
 }
@@ -29,6 +31,8 @@ export class GroupCommit {
   #isBroken = false;
   #isStuck = false;
   #hasMore = false;
+  #isHurrying = false;
+  #lastSize = 0;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -52,7 +56,9 @@ export class GroupCommit {
   settled(): Promise<void> {
     if (this.isDurable || this.#isBroken || this.#isStuck) return Promise.resolve();
     this.#group ??= this.#makeGroup();
-    this.#schedule();
+    this.#group.size++;
+    if (this.#lastSize <= 1) this.#hurry();
+    else this.#schedule();
     return this.#group.promise;
   }
 
@@ -77,7 +83,7 @@ export class GroupCommit {
         done();
       };
     });
-    return { promise, resolve };
+    return { size: 0, promise, resolve };
   }
 
   #schedule(): void {
@@ -85,11 +91,22 @@ export class GroupCommit {
     this.#timer = setTimeout(() => this.#start(), this.#isBroken ? this.#options.retryMs : GATHER_MS);
   }
 
+  #hurry(): void {
+    if (this.#isHurrying || this.#running) return;
+    this.#isHurrying = true;
+    setImmediate(() => {
+      this.#isHurrying = false;
+      if (!this.#running && this.#group) this.#start();
+    });
+  }
+
   #start(): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#running = this.#run(false).then(() => {
       this.#running = undefined;
-      if (this.#group || this.#isBroken || this.#hasMore) this.#schedule();
+      if (this.#group && this.#lastSize <= 1) this.#hurry();
+      else if (this.#group || this.#isBroken || this.#hasMore) this.#schedule();
     });
   }
 
@@ -113,6 +130,7 @@ export class GroupCommit {
   #takeGroup(): Group | undefined {
     const group = this.#group;
     this.#group = undefined;
+    if (group) this.#lastSize = group.size;
     return group;
   }
 

@@ -149,7 +149,8 @@ export class SegmentLog implements RecordQueue {
   async #writeAll(isDurable: boolean): Promise<void> {
     for (const segment of this.#unwritten) {
       await writeOut(segment, isDurable);
-      if (!segment.isSealed || !segment.isWritten) continue;
+      // It may have been sealed meanwhile: its file is closed when all of it is durable.
+      if (segment.file || !segment.isSealed || !segment.isWritten) continue;
       this.#unwritten.delete(segment);
       if (this.#heldBytes() > HELD_BYTES) segment.release();
     }
