@@ -2,7 +2,7 @@ import { CallEventRecord, CallRecord, CallStartRecord } from '@voiceoi/contracts
 import { createLogger, createMetrics } from '@voiceoi/kernel';
 import type { Effect, EffectResult } from '@voiceoi/script';
 import { Check } from 'typebox/value';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createOutbound } from '../outbound/index.ts';
 import type { QueuedRecord } from '../spool/index.ts';
 import { makePlayable, type PlayableOrg } from '../sync/playable.ts';
@@ -36,7 +36,13 @@ interface World {
   publish(org: PlayableOrg): void;
 }
 
-function world(changes: { readonly org?: PlayableOrg | undefined; readonly maxCalls?: number } = {}): World {
+function world(
+  changes: {
+    readonly org?: PlayableOrg | undefined;
+    readonly maxCalls?: number;
+    readonly settled?: () => Promise<void>;
+  } = {},
+): World {
   const queued: QueuedRecord[] = [];
   const metrics = createMetrics({ mode: 'test', version: '0' });
   let org = 'org' in changes ? changes.org : makePlayable(testContent(1, { scripts: [testScript('s', 1, menu)] }), 'a');
@@ -51,7 +57,7 @@ function world(changes: { readonly org?: PlayableOrg | undefined; readonly maxCa
     },
     sink: {
       append: (_orgId, records) => void queued.push(...records),
-      settled: async () => {},
+      settled: changes.settled ?? (async () => {}),
       flush: async () => {},
       stats: () => ({ bytes: 0, dropped: 0, dead_letters: 0 }),
       stop: async () => {},
@@ -312,6 +318,30 @@ describe('admission', () => {
     finish({ kind: 'done' });
     await Promise.all([running, idle]);
     expect(made.desk.activeCalls).toBe(0);
+  });
+
+  test('closes a call when its record is safe, and not before', async () => {
+    let safe: () => void = () => {};
+    const settled = new Promise<void>((resolve) => {
+      safe = resolve;
+    });
+    const made = world({ settled: () => settled });
+    const channel = new TestChannel(pressing('1'));
+    const running = take(made, channel);
+    await vi.waitFor(() => expect(channel.written.get('VOICEOI_DISPOSITION')).toBe('YES'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(made.records().at(-1)).toMatchObject({ type: 'call', disposition: 'YES' });
+    expect(channel.closed).toBe(false);
+    safe();
+    await running;
+    expect(channel.closed).toBe(true);
+  });
+
+  test('has the one that it refuses wait for its record, where it leaves one', () => {
+    const settled = Promise.resolve();
+    const made = world({ settled: () => settled });
+    expect(made.desk.admit(incoming({ campaign_id: 'none' }))).toMatchObject({ kind: 'refused', settled });
+    expect(made.desk.admit(incoming({ org_id: 'other' }))).not.toHaveProperty('settled');
   });
 
   test('ends what is still in flight when the node has no more time, with its variables and its record', async () => {

@@ -110,8 +110,8 @@ export function callRecord(
  * start is none of the contract's. Steps are written as a call ends, so none are known.
  */
 export function killedRecord(startText: string, endedAtMs: number): QueuedRecord | undefined {
-  const start: unknown = JSON.parse(startText);
-  if (!Check(CallStartRecord, start)) return undefined;
+  const start = parseStart(startText);
+  if (!start) return undefined;
   const endedAt = Math.max(endedAtMs, Date.parse(start.started_at));
   const record: CallRecord = {
     ...start,
@@ -125,4 +125,13 @@ export function killedRecord(startText: string, endedAtMs: number): QueuedRecord
     steps: 0,
   };
   return { text: JSON.stringify(record), kind: 'call', callId: start.call_id };
+}
+
+function parseStart(text: string): CallStartRecord | undefined {
+  try {
+    const start: unknown = JSON.parse(text);
+    return Check(CallStartRecord, start) ? start : undefined;
+  } catch {
+    return undefined;
+  }
 }

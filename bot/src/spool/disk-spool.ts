@@ -3,8 +3,9 @@ import type { Logger, Metrics } from '@voiceoi/kernel';
 import { DeadLetters } from './dead-letters.ts';
 import type { LogSink } from './log-sink.ts';
 import type { QueuedRecord } from './record.ts';
+import type { CutCall } from './recovery.ts';
 import { makeRoom } from './room.ts';
-import { type CutCall, SegmentLog } from './segment-log.ts';
+import { SegmentLog } from './segment-log.ts';
 import { LogSender } from './sender.ts';
 
 interface DiskSpoolOptions {
@@ -108,13 +109,14 @@ class DiskSpool implements LogSink {
 
   /** Takes up what a run before has left. */
   async recover(): Promise<void> {
-    for (const { segments, letters, sender } of this.#lanes.values()) {
+    const lanes = [...this.#lanes.values()];
+    for (const { segments, letters } of lanes) {
       await letters.load();
       const cut = await segments.recover();
       segments.append(cut.flatMap((call) => this.#recordOf(call)));
-      await segments.forgetCut();
-      if (segments.length > 0) sender.wake();
     }
+    await Promise.all(lanes.map(({ segments }) => segments.forgetCut()));
+    for (const { segments, sender } of lanes) if (segments.length > 0) sender.wake();
     this.#watchBudget();
   }
 

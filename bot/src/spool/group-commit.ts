@@ -1,4 +1,7 @@
-/** Records that come within this time are one write, unless calls end one by one: then each is written at once. */
+/**
+ * Writes begin at least this far apart, and what comes meanwhile is one of them. A call that ended alone is written at once: it is no use to wait
+ * for others then.
+ */
 const GATHER_MS = 5;
 /** A call that has ended waits for the disk no longer than this. */
 const PATIENCE_MS = 1000;
@@ -33,6 +36,7 @@ export class GroupCommit {
   #hasMore = false;
   #isHurrying = false;
   #lastSize = 0;
+  #startedAt = 0;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -88,7 +92,9 @@ export class GroupCommit {
 
   #schedule(): void {
     if (this.#timer || this.#running) return;
-    this.#timer = setTimeout(() => this.#start(), this.#isBroken ? this.#options.retryMs : GATHER_MS);
+    const sinceLast = performance.now() - this.#startedAt;
+    const waitMs = this.#isBroken ? this.#options.retryMs : Math.max(0, GATHER_MS - sinceLast);
+    this.#timer = setTimeout(() => this.#start(), waitMs);
   }
 
   #hurry(): void {
@@ -103,6 +109,7 @@ export class GroupCommit {
   #start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#startedAt = performance.now();
     this.#running = this.#run(false).then(() => {
       this.#running = undefined;
       if (this.#group && this.#lastSize <= 1) this.#hurry();

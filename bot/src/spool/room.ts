@@ -27,7 +27,7 @@ export async function makeRoom(room: Room): Promise<void> {
     const next = withSteps ?? free[0];
     // No call goes for steps that are about to go by themselves.
     if (!next || (!withSteps && excess <= busySteps(all))) return;
-    const isDone = await next.log.reduce(next.segment, excess, withSteps !== undefined);
+    const isDone = await next.log.reduce(next.segment, room.excess, withSteps !== undefined);
     if (!isDone) passedOver.add(next.segment);
   }
 }

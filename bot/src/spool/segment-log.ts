@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import type { Logger } from '@voiceoi/kernel';
 import { GroupCommit } from './group-commit.ts';
 import { OpenCalls } from './open-calls.ts';
+import { batchOf, withoutOldest } from './pick.ts';
 import type { QueuedRecord, SpooledRecord } from './record.ts';
+import { type CutCall, readLeft } from './recovery.ts';
 import { Segment } from './segment.ts';
-import { leftSegments, readSegment, removeFile, rewrite, segmentPath, writeOut } from './segment-files.ts';
+import { readSegment, removeFile, rewrite, segmentPath, writeOut } from './segment-files.ts';
 import type { RecordQueue } from './sender.ts';
 import { Serial } from './serial.ts';
 
@@ -25,12 +27,6 @@ interface SegmentLogOptions {
 
 /** Sealed segments stay in memory up to this, so that they need not be read back in order to be sent. */
 const HELD_BYTES = 2 * 1024 * 1024;
-
-/** A `call_start` without a `call`, left by a node that was killed, and when that node last wrote. */
-export interface CutCall {
-  readonly start: SpooledRecord;
-  readonly lastWrittenAtMs: number;
-}
 
 /** One organization's records in segments, on disk and in the order in which they came. The disk is worked on by one job at a time. */
 export class SegmentLog implements RecordQueue {
@@ -70,31 +66,15 @@ export class SegmentLog implements RecordQueue {
     return this.#segments;
   }
 
-  /** Takes up what is left from before. Rejects with nothing: a folder that cannot be read is passed over. */
+  /** Takes up what is left from before. Never rejects. */
   async recover(): Promise<readonly CutCall[]> {
-    const { orgId, folder, log } = this.#options;
-    const starts = new Map((await this.#openCalls.load()).map((start) => [start.callId, start]));
-    const ended = new Set<string>();
-    let lastWrittenAtMs = 0;
-    try {
-      for await (const { segment, records, at, lostBytes } of leftSegments(folder)) {
-        this.#lastNumber = segment.number;
-        lastWrittenAtMs = Math.max(lastWrittenAtMs, at);
-        if (lostBytes > 0)
-          log.warn({ org: orgId, segment: segment.number, lost_bytes: lostBytes }, 'spool: damage is cut off');
-        for (const record of records) note(record, starts, ended);
-        if (records.length > 0) this.#keep(segment);
-      }
-    } catch (error) {
-      log.error({ org: orgId, err: error }, 'spool: what is left from before cannot be read');
-    }
-    for (const callId of ended) starts.delete(callId);
-    return [...starts.values()].map((start) => ({ start, lastWrittenAtMs }));
-  }
-
-  #keep(segment: Segment): void {
-    this.#segments.push(segment);
-    this.#options.usage.bytes += segment.bytes;
+    const { orgId, folder, log, usage } = this.#options;
+    const openCalls = await this.#openCalls.load();
+    const { segments, cut } = await readLeft({ orgId, folder, openCalls, log });
+    this.#segments.push(...segments);
+    this.#lastNumber = segments.at(-1)?.number ?? 0;
+    for (const { bytes } of segments) usage.bytes += bytes;
+    return cut;
   }
 
   /** The calls that were cut have their records now. */
@@ -183,7 +163,7 @@ export class SegmentLog implements RecordQueue {
       segment.isSealed = true;
       const records = await this.#load(segment);
       segment.isBusy = true;
-      return firstOf(records, segment.cursor, maxRecords, maxBytes);
+      return batchOf(records, segment.cursor, maxRecords, maxBytes);
     });
   }
 
@@ -242,16 +222,17 @@ export class SegmentLog implements RecordQueue {
   }
 
   /**
-   * Makes a segment smaller by about this many bytes: the oldest go first, steps alone or whatever there is. Returns false when nothing can be
-   * done about this segment. @throws the error of the file system
+   * Makes a segment smaller by the bytes that are too many when it is its turn: the oldest go first, steps alone or whatever there is. Returns
+   * false when nothing can be done about this segment. @throws the error of the file system
    */
-  reduce(segment: Segment, excess: number, onlySteps: boolean): Promise<boolean> {
+  reduce(segment: Segment, excess: () => number, onlySteps: boolean): Promise<boolean> {
     return this.#serial.run(async () => {
       if (segment.isBusy || !this.#segments.includes(segment)) return false;
       segment.isSealed = true;
       if (!segment.isWritten && !this.#commit.isBroken) await this.#writeAll(false);
+      if (excess() <= 0) return true;
       const records = (await this.#load(segment)).slice(segment.cursor);
-      const { kept, dropped } = withoutOldest(records, excess, onlySteps);
+      const { kept, dropped } = withoutOldest(records, excess(), onlySteps);
       await this.#letGo(dropped);
       this.#loaded = undefined;
       const before = segment.bytes;
@@ -268,39 +249,4 @@ export class SegmentLog implements RecordQueue {
     if (!segment.isWritten) this.#unwritten.add(segment);
     this.#options.usage.bytes += segment.bytes - before;
   }
-}
-
-function note(record: SpooledRecord, starts: Map<string, SpooledRecord>, ended: Set<string>): void {
-  // A copy: its bytes are part of a segment's, of which there may be many.
-  if (record.kind === 'start') starts.set(record.callId, { ...record, bytes: Buffer.from(record.bytes) });
-  else if (record.kind === 'call') ended.add(record.callId);
-  if (record.kind === 'call') starts.delete(record.callId);
-}
-
-function firstOf(
-  records: readonly SpooledRecord[],
-  from: number,
-  maxRecords: number,
-  maxBytes: number,
-): readonly SpooledRecord[] {
-  let bytes = 0;
-  let to = from;
-  for (const record of records.slice(from, from + maxRecords)) {
-    bytes += record.bytes.length + 1;
-    if (to > from && bytes > maxBytes) break;
-    to++;
-  }
-  return records.slice(from, to);
-}
-
-function withoutOldest(records: readonly SpooledRecord[], excess: number, onlySteps: boolean) {
-  let left = excess;
-  const dropped: SpooledRecord[] = [];
-  const kept = records.filter((record) => {
-    if (left <= 0 || (onlySteps && record.kind === 'call')) return true;
-    left -= record.bytes.length;
-    dropped.push(record);
-    return false;
-  });
-  return { kept, dropped };
 }

@@ -93,7 +93,9 @@ export class Segment {
 
   /** All records, read from memory; only while `isInMemory`. */
   records(): readonly SpooledRecord[] {
-    return this.#pieces().flatMap((piece, index) => readFrames(piece, index === 0 ? FILE_HEADER.length : 0).records);
+    return this.#pieces().flatMap(
+      (piece, index) => readFrames(piece, index === 0 ? FILE_HEADER.length : 0, true).records,
+    );
   }
 
   /** Forgets what is in memory: the disk has it. */
