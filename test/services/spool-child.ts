@@ -1,6 +1,5 @@
 import { writeSync } from 'node:fs';
-import { createMetrics } from '@voiceoi/kernel';
-import { pino } from 'pino';
+import { createLogger, createMetrics } from '@voiceoi/kernel';
 import { diskSpool } from '../../bot/src/spool/index.ts';
 
 /**
@@ -12,7 +11,7 @@ const sink = await diskSpool({
   folder,
   masterUrl,
   keys: new Map([['abc', 'key of abc']]),
-  log: pino({ level: 'silent' }),
+  log: createLogger({ level: 'silent', mode: 'test' }),
   metrics: createMetrics({ mode: 'test', version: '0' }),
   flushMs: 30,
   retryMs: 20,

@@ -220,8 +220,11 @@ describe.skipIf(postgresSkipReason())('master and bot as processes of their own,
         () => api('GET', `/api/orgs/acme/calls/${call_id}`),
         ({ body }) => body['outcome'] === 'completed',
       );
-    const { body } = await api('GET', '/api/orgs/acme/calls?node_id=node-3&outcome=failed');
-    expect(body['items']).toMatchObject([{ reason: 'the node was killed' }]);
+    const failed = await eventually(
+      () => api('GET', '/api/orgs/acme/calls?node_id=node-3&outcome=failed'),
+      ({ body }) => (body['items'] as unknown[]).length > 0,
+    );
+    expect(failed.body['items']).toMatchObject([{ reason: 'the node was killed' }]);
     await again.stop();
   });
 

@@ -62,9 +62,9 @@ const sent = (kind: string) => master.records.filter((each) => each['kind'] === 
 /** Long enough for nothing to be sent by itself. */
 const NEVER = { flushMs: 60_000 };
 
-/** Leaves these records on disk. */
+/** Leaves these records on disk; the master never hears of them. */
 async function leave(records: readonly QueuedRecord[], options: object = {}): Promise<void> {
-  const { sink } = await start({ ...NEVER, ...options });
+  const { sink } = await start({ ...NEVER, masterUrl: 'http://127.0.0.1:9', ...options });
   for (const each of records) {
     sink.append('abc', [each]);
     await sink.settled('abc');
@@ -74,13 +74,11 @@ async function leave(records: readonly QueuedRecord[], options: object = {}): Pr
 
 describe('after a restart', () => {
   test('what was left is sent, in order, and its files are gone', async () => {
-    await master.down();
     await leave(
       range(0, 20).map((n) => record(n, 'event', 100)),
       { segmentBytes: 1000 },
     );
     expect(segments().length).toBeGreaterThan(2);
-    await master.up();
     const { sink } = await start();
     await vi.waitFor(() => expect(sink.stats().bytes).toBe(0));
     expect(numbers()).toEqual(range(0, 20));
@@ -188,7 +186,10 @@ describe('damage', () => {
 
   test('at the end of a segment is cut off, told of once, and costs what was damaged', async () => {
     truncateSync(path(), statSync(path()).size - 3);
-    const { lines } = await start(NEVER);
+    await master.down();
+    const { sink, lines } = await start();
+    await sink.stop();
+    await master.up();
     expect(lines.filter(({ msg }) => msg.includes('damage'))).toMatchObject([
       { org: 'abc', lost_bytes: expect.any(Number) },
     ]);
@@ -219,12 +220,15 @@ describe('damage', () => {
   });
 
   test('while the node runs is counted as dropped, and holds nothing up', async () => {
-    const { sink } = await start(NEVER);
-    rmSync(path());
-    sink.append('abc', [record('4')]);
-    await sink.flush(1000);
-    expect(numbers()).toEqual(['4']);
-    expect(sink.stats()).toMatchObject({ bytes: 0, dropped: 3 });
+    await master.down();
+    await leave([record('4')]);
+    const { sink } = await start();
+    rmSync(join(own(), segments()[1] ?? ''));
+    sink.append('abc', [record('5')]);
+    await master.up();
+    await sink.flush(5000);
+    expect(numbers()).toEqual([...intact, '5']);
+    expect(sink.stats()).toMatchObject({ bytes: 0, dropped: 1 });
   });
 });
 
