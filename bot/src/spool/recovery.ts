@@ -1,7 +1,7 @@
 import type { Logger } from '@voiceoi/kernel';
 import type { SpooledRecord } from './record.ts';
 import type { Segment } from './segment.ts';
-import { leftSegments } from './segment-files.ts';
+import { leftSegments, readLeftSegment } from './segment-files.ts';
 
 /** A `call_start` without a `call`, left by a node that was killed, and when that node last wrote. */
 export interface CutCall {
@@ -24,22 +24,24 @@ interface RecoveryOptions {
   readonly log: Logger;
 }
 
-/** Reads what is left in a folder. Never rejects: what cannot be read is told of and passed over. */
+/** Reads what is left in a folder. Never rejects: what cannot be read is told of and left for the next start. */
 export async function readLeft({ orgId, folder, openCalls, log }: RecoveryOptions): Promise<Left> {
   const segments: Segment[] = [];
   const starts = new Map(openCalls.map((start) => [start.callId, start]));
   const ended = new Set<string>();
   let lastWrittenAtMs = 0;
-  try {
-    for await (const { segment, records, at, lostBytes } of leftSegments(folder)) {
-      lastWrittenAtMs = Math.max(lastWrittenAtMs, at);
-      if (lostBytes > 0)
-        log.warn({ org: orgId, segment: segment.number, lost_bytes: lostBytes }, 'spool: damage is cut off');
-      for (const record of records) note(record, starts, ended);
-      if (records.length > 0) segments.push(segment);
-    }
-  } catch (error) {
+  const unreadable = (error: unknown): void =>
     log.error({ org: orgId, err: error }, 'spool: what is left from before cannot be read');
+  const numbers = (await leftSegments(folder).catch(unreadable)) ?? [];
+  for (const number of numbers) {
+    // One at a time: together they may be more than memory holds.
+    const left = await readLeftSegment(folder, number).catch(unreadable);
+    if (!left) continue;
+    lastWrittenAtMs = Math.max(lastWrittenAtMs, left.at);
+    if (left.lostBytes > 0)
+      log.warn({ org: orgId, segment: number, lost_bytes: left.lostBytes }, 'spool: damage is cut off');
+    for (const record of left.records) note(record, starts, ended);
+    if (left.records.length > 0) segments.push(left.segment);
   }
   const cut = [...starts.values()].filter(({ callId }) => !ended.has(callId));
   return { segments, cut: cut.map((start) => ({ start, lastWrittenAtMs })) };

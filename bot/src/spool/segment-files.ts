@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '@voiceoi/kernel';
-import { type Frames, readFrameFile } from './framing.ts';
+import { readFrameFile } from './framing.ts';
 import type { SpooledRecord } from './record.ts';
 import { fileOf, Segment } from './segment.ts';
 
@@ -76,23 +76,25 @@ export interface LeftSegment {
   readonly lostBytes: number;
 }
 
-/** The segments in a folder, the oldest first, one at a time: together they may be more than memory holds. @throws the error of the file system */
-export async function* leftSegments(folder: string): AsyncGenerator<LeftSegment> {
+/** The numbers of the segments in a folder, the oldest first; what was left half-written is removed. @throws the error of the file system */
+export async function leftSegments(folder: string): Promise<readonly number[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
   for (const name of names.filter((each) => each.endsWith('.tmp'))) await rm(join(folder, name), { force: true });
-  for (const name of names.sort()) {
-    const number = NAME.exec(name)?.[1];
-    if (number !== undefined) yield readLeft(join(folder, name), Number(number));
-  }
+  return names
+    .sort()
+    .flatMap((name) => NAME.exec(name)?.[1] ?? [])
+    .map(Number);
 }
 
-async function readLeft(path: string, number: number): Promise<LeftSegment> {
+/** Reads a segment, and cuts off what is damaged. @throws the error of the file system */
+export async function readLeftSegment(folder: string, number: number): Promise<LeftSegment> {
+  const path = segmentPath(folder, number);
   const { mtimeMs } = await stat(path);
   const bytes = await readFile(path);
-  const { records, end }: Frames = readFrameFile(bytes);
+  const { records, end } = readFrameFile(bytes);
   if (records.length === 0) await rm(path);
   else if (end < bytes.length) await truncate(path, end);
   const segment = Segment.onDisk(number, path, records, end);
