@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Logger, Metrics } from '@voiceoi/kernel';
 import { DeadLetters } from './dead-letters.ts';
-import type { LogSink } from './log-sink.ts';
+import type { LogSink, SpoolStats } from './log-sink.ts';
 import type { QueuedRecord } from './record.ts';
 import type { CutCall } from './recovery.ts';
 import { makeRoom } from './room.ts';
@@ -147,7 +147,7 @@ class DiskSpool implements LogSink {
     await Promise.race([drained, new Promise((resolve) => over.addEventListener('abort', resolve))]);
   }
 
-  stats() {
+  stats(): SpoolStats {
     const letters = [...this.#lanes.values()].reduce((sum, lane) => sum + lane.letters.count, 0);
     return { bytes: this.#usage.bytes, dropped: this.#dropped, dead_letters: letters };
   }

@@ -212,13 +212,11 @@ export class SegmentLog implements RecordQueue {
     const changes = records.filter(({ kind, callId }) =>
       kind === 'start' ? this.#inFlight.has(callId) && !open.has(callId) : kind === 'call' && open.has(callId),
     );
-    try {
-      // A call may have ended a moment ago: its record has to be on disk before its start is gone from there.
-      if (!this.#commit.isDurable) await this.#writeAll(true);
-      if (changes.length > 0) await open.add(changes);
-    } catch {
-      // A disk that fails is told of where records are written. The master has these already, and room is what a full disk needs.
-    }
+    // A disk that fails is told of where records are written, and must not keep what a full one needs: room.
+    const passOver = (): void => {};
+    // A call may have ended a moment ago: its record has to be on disk before its start is gone from there.
+    if (!this.#commit.isDurable) await this.#writeAll(true).catch(passOver);
+    if (changes.length > 0) await open.add(changes).catch(passOver);
   }
 
   /**
