@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { Logger, Metrics, OpenRedis, Readiness } from '@voiceoi/kernel';
 import { VERSION } from '@voiceoi/kernel';
 import { type AgiServer, startAgiServer } from './agi/index.ts';
-import { createDesk, type NodeDesk } from './calls/index.ts';
+import { createDesk, killedRecord, type NodeDesk } from './calls/index.ts';
 import { createOutbound } from './outbound/index.ts';
 import { advertised, type BotSettings, keysOf } from './settings.ts';
-import { memorySpool } from './spool/index.ts';
+import { diskSpool } from './spool/index.ts';
 import { type DrainOrders, drainOrders, type StatusReports, startStatusReports } from './status/index.ts';
 import { type Configuration, diskStore, startConfiguration } from './sync/index.ts';
 
@@ -34,12 +34,14 @@ export interface RunningBot {
  */
 export async function startBot({ settings, bootstrap, openRedis, log, metrics }: BotOptions): Promise<RunningBot> {
   const keys = keysOf(settings);
-  const sink = memorySpool({
+  const sink = await diskSpool({
+    folder: join(settings.DATA_DIR, 'spool'),
     masterUrl: settings.SYNC_MASTER_URL,
     keys: new Map(keys.map(({ text, key }) => [key.orgId, text])),
     log,
     metrics,
     flushMs: settings.LOG_FLUSH_SECONDS * 1000,
+    recordOfKilled: killedRecord,
   });
   let isStopping = false;
   // Begins to report once there is something to tell; nothing that comes before is lost, since the first status holds it.

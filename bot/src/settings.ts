@@ -37,7 +37,7 @@ function firstAddress(): string {
 export const BOT_VARIABLES = {
   SYNC_MASTER_URL: url().required().about('address of the master, http://master.example:4000'),
   SYNC_SECRET_KEY: secrets(orgKey).about('keys of the organizations that this node serves, separated by commas'),
-  DATA_DIR: text('./.voiceoi').about('folder for the last known configuration'),
+  DATA_DIR: text('./.voiceoi').about('folder for the last known configuration and for call records that wait'),
   NODE_ID: text(defaultNodeId()).about('name of this node'),
   POOL: text('default').about('pool that this node belongs to'),
   HOST: text('0.0.0.0').about('address to listen on'),

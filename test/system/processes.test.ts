@@ -188,6 +188,46 @@ describe.skipIf(postgresSkipReason())('master and bot as processes of their own,
     );
   });
 
+  test('a node that is killed loses no call: those that had ended are as they were, those in flight have failed', async () => {
+    const settings = await nodeSettings('node-3', key);
+    const start3 = () => start(process.execPath, ['bin/start.js', ...words(settings)], { cwd: ROOT });
+    const bot = start3();
+    await bot.waitFor(/the bot node is running/);
+    await bot.waitFor(/configuration applied/);
+    let release: () => void = () => {};
+    const hold = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const inFlight = placeCall({ host: '127.0.0.1', port: settings.AGI_PORT, org: 'acme', campaign: 'c1', hold });
+    const ops = `http://127.0.0.1:${settings.OPS_PORT}`;
+    const state = async () => (await (await fetch(`${ops}/state`)).json()) as { calls: { active: number } };
+    await eventually(state, ({ calls }) => calls.active === 1);
+    // Once the master has the start of the call in flight, it is in no segment any more.
+    await eventually(
+      async () => (await fetch(`${ops}/metrics`)).text(),
+      (text) => /voiceoi_log_spool_bytes 0/.test(text),
+    );
+    await master.stop();
+    const ended = await Promise.all(Array.from({ length: 20 }, () => call(settings.AGI_PORT)));
+    await bot.stop('SIGKILL');
+    release();
+    await inFlight;
+    master = await startMaster();
+    const again = start3();
+    await again.waitFor(/the bot node is running/);
+    for (const { call_id } of ended)
+      await eventually(
+        () => api('GET', `/api/orgs/acme/calls/${call_id}`),
+        ({ body }) => body['outcome'] === 'completed',
+      );
+    const failed = await eventually(
+      () => api('GET', '/api/orgs/acme/calls?node_id=node-3&outcome=failed'),
+      ({ body }) => (body['items'] as unknown[]).length > 0,
+    );
+    expect(failed.body['items']).toMatchObject([{ reason: 'the node was killed' }]);
+    await again.stop();
+  });
+
   describe.each([
     ['24', () => process.execPath],
     ['22', () => join(npmPackage(`node-linux-${process.arch}`, '22.21.0'), 'bin/node')],

@@ -233,6 +233,28 @@ describe('a call that is not taken', () => {
     await until(() => server.connections() === 0);
   });
 
+  test('is told when its record is safe, and not before', async () => {
+    let safe: () => void = () => {};
+    const settled = new Promise<void>((resolve) => {
+      safe = resolve;
+    });
+    let isAsked = false;
+    const { server } = await start({
+      admit: () => {
+        isAsked = true;
+        return { kind: 'refused', reason: 'at_capacity', detail: 'no capacity', settled };
+      },
+    });
+    const { socket, lines, ended } = await client(server.port);
+    socket.write(ENVIRONMENT);
+    await until(() => isAsked);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(lines).toEqual([]);
+    safe();
+    expect(await ended).toBe(true);
+    expect(lines).toEqual(['failure no capacity']);
+  });
+
   test('hears so although it keeps talking', async () => {
     const { server } = await start(refusing);
     const { socket, lines, ended } = await client(server.port);

@@ -100,7 +100,7 @@ export class AgiSession {
     const request = readCallRequest(environment, this.#acceptedAt);
     if ('refused' in request) return this.#refuseEnvironment(request.refused);
     const admission = this.#admit(request.call);
-    if (admission.kind === 'refused') return this.#refuse(admission.detail);
+    if (admission.kind === 'refused') return void this.#refuseCall(admission);
     void this.#play(admission.run);
   }
 
@@ -121,6 +121,11 @@ export class AgiSession {
       this.#options.log.error({ err: error }, 'a call could not be admitted');
       return { kind: 'refused', reason: 'script_broken', detail: 'unexpected error' };
     }
+  }
+
+  async #refuseCall({ detail, settled }: Extract<Admission, { kind: 'refused' }>): Promise<void> {
+    if (settled) await settled;
+    this.#refuse(detail);
   }
 
   #refuseEnvironment(reason: string): void {

@@ -103,12 +103,15 @@ export class Call {
       );
       return { outcome: 'failed', reason: 'unexpected error' };
     });
+    this.#record(end, channel);
+    // On its way to the disk while Asterisk answers. Whoever sees the connection closed can count on the record.
+    const settled = this.#services.sink.settled(this.#identity.orgId);
     await channel.setVariables([
       { name: 'VOICEOI_OUTCOME', value: end.outcome },
       { name: 'VOICEOI_DISPOSITION', value: end.disposition ?? '' },
     ]);
+    await settled;
     channel.close();
-    this.#record(end, channel);
   }
 
   async #play(channel: CallChannel): Promise<CallEnd> {

@@ -2,7 +2,7 @@ import { CallEventRecord, CallRecord, CallStartRecord } from '@voiceoi/contracts
 import { createLogger, createMetrics } from '@voiceoi/kernel';
 import type { Effect, EffectResult } from '@voiceoi/script';
 import { Check } from 'typebox/value';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createOutbound } from '../outbound/index.ts';
 import type { QueuedRecord } from '../spool/index.ts';
 import { makePlayable, type PlayableOrg } from '../sync/playable.ts';
@@ -41,6 +41,7 @@ function world(
     readonly org?: PlayableOrg | undefined;
     readonly maxCalls?: number;
     readonly isDraining?: (orgId: string) => boolean;
+    readonly settled?: () => Promise<void>;
   } = {},
 ): World {
   const queued: QueuedRecord[] = [];
@@ -58,6 +59,7 @@ function world(
     },
     sink: {
       append: (_orgId, records) => void queued.push(...records),
+      settled: changes.settled ?? (async () => {}),
       flush: async () => {},
       stats: () => ({ bytes: 0, dropped: 0, dead_letters: 0 }),
       stop: async () => {},
@@ -331,6 +333,30 @@ describe('admission', () => {
     isDraining = false;
     await take(made, new TestChannel(pressing('1')));
     expect(made.records().at(-1)).toMatchObject({ outcome: 'completed' });
+  });
+
+  test('closes a call when its record is safe, and not before', async () => {
+    let safe: () => void = () => {};
+    const settled = new Promise<void>((resolve) => {
+      safe = resolve;
+    });
+    const made = world({ settled: () => settled });
+    const channel = new TestChannel(pressing('1'));
+    const running = take(made, channel);
+    await vi.waitFor(() => expect(channel.written.get('VOICEOI_DISPOSITION')).toBe('YES'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(made.records().at(-1)).toMatchObject({ type: 'call', disposition: 'YES' });
+    expect(channel.closed).toBe(false);
+    safe();
+    await running;
+    expect(channel.closed).toBe(true);
+  });
+
+  test('has the one that it refuses wait for its record, where it leaves one', () => {
+    const settled = Promise.resolve();
+    const made = world({ settled: () => settled });
+    expect(made.desk.admit(incoming({ campaign_id: 'none' }))).toMatchObject({ kind: 'refused', settled });
+    expect(made.desk.admit(incoming({ org_id: 'other' }))).not.toHaveProperty('settled');
   });
 
   test('ends what is still in flight when the node has no more time, with its variables and its record', async () => {

@@ -65,7 +65,8 @@ export function createDesk(options: DeskOptions): NodeDesk {
     const admitted = admit(incoming, callId, view);
     if (admitted.kind === 'refused') {
       refuse(callId, incoming, admitted, services);
-      return { kind: 'refused', reason: admitted.reason, detail: admitted.detail };
+      const settled = admitted.orgId === undefined ? undefined : services.sink.settled(admitted.orgId);
+      return { kind: 'refused', reason: admitted.reason, detail: admitted.detail, ...(settled && { settled }) };
     }
     const call = new Call(callId, incoming, admitted, services);
     calls.add(call);

@@ -1,2 +1,3 @@
 export { createDesk, type NodeDesk } from './desk.ts';
 export type * from './ports.ts';
+export { killedRecord } from './records.ts';

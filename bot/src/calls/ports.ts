@@ -46,7 +46,13 @@ export interface CallChannel {
 /** What a transport does with an incoming call. */
 export type Admission =
   | { readonly kind: 'taken'; readonly run: (channel: CallChannel) => Promise<void> }
-  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly detail: string };
+  | {
+      readonly kind: 'refused';
+      readonly reason: RefusalReason;
+      readonly detail: string;
+      /** Resolves when the call's record is safe, within a second; absent where it leaves none. Never rejects. */
+      readonly settled?: Promise<void>;
+    };
 
 /** Why a node refused a call: the label of `voiceoi_calls_refused_total` and the `reason` in records. */
 export type RefusalReason =

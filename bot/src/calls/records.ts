@@ -1,5 +1,6 @@
-import type { CallOutcome } from '@voiceoi/contracts';
+import { type CallOutcome, type CallRecord, CallStartRecord } from '@voiceoi/contracts';
 import type { CallEnd, StepRecord } from '@voiceoi/script';
+import { Check } from 'typebox/value';
 import type { QueuedRecord } from '../spool/index.ts';
 import { uuidv7 } from './uuid.ts';
 
@@ -75,7 +76,7 @@ function what({ campaignId, scriptId, version, isCanary, caller }: CallIdentity)
 
 export function startRecord(identity: CallIdentity, leadId: string | undefined): QueuedRecord {
   const text = `${opening('call_start', identity, identity.startedAtMs)}${what(identity)}${outside('lead_id', leadId)},"started_at":"${time(identity.startedAtMs)}"}`;
-  return { text, isCall: false };
+  return { text, kind: 'start', callId: identity.callId };
 }
 
 export function eventRecord(identity: CallIdentity, { step, turnMs }: TimedStep): QueuedRecord {
@@ -83,7 +84,7 @@ export function eventRecord(identity: CallIdentity, { step, turnMs }: TimedStep)
   const head = opening('call_event', identity, identity.startedAtMs + at_ms + duration_ms);
   const turn = turnMs === undefined ? '' : `,"turn_ms":${rounded(turnMs)}`;
   const text = `${head},"seq":${seq}${field('step', name)},"step_type":"${type}"${field('outcome', outcome.slice(0, 64))},"at_ms":${rounded(at_ms)},"duration_ms":${rounded(duration_ms)}${turn},"detail":${JSON.stringify(detail)}}`;
-  return { text, isCall: false };
+  return { text, kind: 'event', callId: identity.callId };
 }
 
 /** The one record of a call, whatever became of it. */
@@ -101,5 +102,36 @@ export function callRecord(
   const decided = `,"outcome":"${end.outcome}"${field('disposition', end.disposition)}${field('comment', end.comment)}${field('fields', end.fields)}${field('arm', end.arm)}${field('reason', end.reason?.slice(0, 512))}`;
   const measured = `,"duration_ms":${rounded(durationMs)},"steps":${steps}${field('first_command_ms', firstCommandMs && rounded(firstCommandMs))}${field('slowest_turn_ms', slowestTurnMs && rounded(slowestTurnMs))}`;
   const text = `${opening('call', identity, endedAtMs)}${what(identity)}${outside('lead_id', leadId)}${moments}${decided}${measured}}`;
-  return { text, isCall: true };
+  return { text, kind: 'call', callId: identity.callId };
+}
+
+/**
+ * The record of a call that its node was killed in, from its `call_start` and the last time at which that node wrote anything; undefined when the
+ * start is none of the contract's. Steps are written as a call ends, so none are known.
+ */
+export function killedRecord(startText: string, endedAtMs: number): QueuedRecord | undefined {
+  const start = parseStart(startText);
+  if (!start) return undefined;
+  const endedAt = Math.max(endedAtMs, Date.parse(start.started_at));
+  const record: CallRecord = {
+    ...start,
+    id: uuidv7(),
+    type: 'call',
+    occurred_at: time(endedAt),
+    ended_at: time(endedAt),
+    duration_ms: Math.floor(endedAt) - Date.parse(start.started_at),
+    outcome: 'failed',
+    reason: 'the node was killed',
+    steps: 0,
+  };
+  return { text: JSON.stringify(record), kind: 'call', callId: start.call_id };
+}
+
+function parseStart(text: string): CallStartRecord | undefined {
+  try {
+    const start: unknown = JSON.parse(text);
+    return Check(CallStartRecord, start) ? start : undefined;
+  } catch {
+    return undefined;
+  }
 }

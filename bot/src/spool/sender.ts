@@ -1,17 +1,34 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { type Backoff, backoff, type Logger, pause } from '@voiceoi/kernel';
+import type { DeadLetter } from './dead-letters.ts';
 import { createPoster, type PostAnswer, type Poster } from './post.ts';
-import type { RecordQueue, WaitingRecord } from './queue.ts';
+import type { SpooledRecord } from './record.ts';
 
 const compress = promisify(gzip);
 
+/** Records in the order in which they came, of which the oldest are taken. */
+export interface RecordQueue {
+  readonly length: number;
+  /** There are records that need not wait for others. */
+  readonly hasSealed: boolean;
+  /** The oldest records, as many as a batch takes. They stay until `remove`, or until `keep` gives them back. Rejects when they cannot be read. */
+  peek(maxRecords: number, maxBytes: number): Promise<readonly SpooledRecord[]>;
+  remove(batch: readonly SpooledRecord[]): Promise<void>;
+  keep(): void;
+}
+
 /** What came of sending a batch. */
 type Sent =
-  | { readonly kind: 'stored'; readonly rejected: readonly unknown[] }
+  | { readonly kind: 'stored'; readonly rejected: readonly Rejected[] }
   | { readonly kind: 'later'; readonly afterMs: number | undefined; readonly why: string }
   | { readonly kind: 'too_large' }
   | { readonly kind: 'refused'; readonly why: string };
+
+/** A record that the master did not store, by its place in the batch. */
+interface Rejected {
+  readonly index: number;
+}
 
 interface SenderOptions {
   readonly url: string;
@@ -20,13 +37,17 @@ interface SenderOptions {
   readonly log: Logger;
   /** How soon records are sent. */
   readonly flushMs: number;
-  readonly onRejected: (count: number) => void;
+  /** Never rejects. */
+  readonly onRejected: (letters: readonly DeadLetter[]) => Promise<void>;
   /** First wait between tries, which doubles up to 30 s. */
   readonly retryMs: number;
   /** How long an answer may take. */
   readonly timeoutMs: number;
 }
 
+type Later = Extract<Sent, { kind: 'later' }>;
+
+const LINE_BREAK = Buffer.from('\n');
 /** Bounds of a batch (sync-protocol.md, Logs the other way). */
 const BATCH_RECORDS = 500;
 const BATCH_BYTES = 256 * 1024;
@@ -54,10 +75,10 @@ export class LogSender {
     this.#post = createPoster(options.url, options.timeoutMs);
   }
 
-  /** Records have come: they go soon, or at once when a batch is full. */
+  /** Records have come: they go soon, or at once when a segment is full. */
   wake(): void {
     if (this.#isStopped || this.#running) return;
-    if (this.#options.queue.length >= this.#batchRecords && this.#problem === undefined) this.#schedule(0);
+    if (this.#options.queue.hasSealed && this.#problem === undefined) this.#schedule(0);
     else if (!this.#timer) this.#schedule(this.#options.flushMs);
   }
 
@@ -105,16 +126,27 @@ export class LogSender {
   async #sendAll(untilEmpty: boolean): Promise<number | undefined> {
     const { queue, flushMs } = this.#options;
     for (let isFirst = true; queue.length > 0 && !this.#isStopped; isFirst = false) {
-      if (!isFirst && !untilEmpty && queue.length < this.#batchRecords) return flushMs;
-      const batch = queue.peek(this.#batchRecords, BATCH_BYTES);
-      const sent = await this.#send(batch);
-      if (sent.kind === 'later') return this.#postpone(sent);
-      this.#settle(batch, sent);
+      if (!isFirst && !untilEmpty && !queue.hasSealed) return flushMs;
+      const later = await this.#sendOne().catch((error: unknown): Later => {
+        queue.keep();
+        return { kind: 'later', afterMs: undefined, why: `the spool fails: ${String(error)}` };
+      });
+      if (later) return this.#postpone(later);
     }
     return undefined;
   }
 
-  #postpone({ afterMs, why }: Extract<Sent, { kind: 'later' }>): number {
+  async #sendOne(): Promise<Later | undefined> {
+    const { queue } = this.#options;
+    const batch = await queue.peek(this.#batchRecords, BATCH_BYTES);
+    if (batch.length === 0) return void (await queue.remove(batch));
+    const sent = await this.#send(batch);
+    if (sent.kind !== 'later') return void (await this.#settle(batch, sent));
+    queue.keep();
+    return sent;
+  }
+
+  #postpone({ afterMs, why }: Later): number {
     if (this.#problem !== why)
       this.#options.log.warn({ waiting: this.#options.queue.length }, `call records wait: ${why}`);
     this.#problem = why;
@@ -122,39 +154,55 @@ export class LogSender {
     return afterMs === undefined ? wait : Math.min(Math.max(afterMs, wait), LONGEST_WAIT_MS);
   }
 
-  #settle(batch: readonly WaitingRecord[], sent: Exclude<Sent, { kind: 'later' }>): void {
-    const { queue, log, onRejected } = this.#options;
+  async #settle(batch: readonly SpooledRecord[], sent: Exclude<Sent, Later>): Promise<void> {
+    const { queue, log } = this.#options;
     if (sent.kind === 'too_large' && batch.length > 1) {
       this.#batchRecords = Math.max(1, Math.floor(batch.length / 2));
-      return;
+      return queue.keep();
     }
-    queue.remove(batch);
+    await this.#bury(lettersOf(batch, sent));
+    await queue.remove(batch);
     this.#batchRecords = Math.min(this.#batchRecords * 2, BATCH_RECORDS);
     this.#waits.reset();
     if (this.#problem !== undefined) log.info('call records are sent again');
     this.#problem = undefined;
-    const rejected = sent.kind === 'stored' ? sent.rejected.length : batch.length;
-    if (rejected === 0) return;
-    onRejected(rejected);
-    const why = sent.kind === 'stored' ? sent.rejected.slice(0, 5) : sent.kind === 'refused' ? sent.why : sent.kind;
-    log.error({ rejected, why }, 'the master does not take these records');
   }
 
-  async #send(batch: readonly WaitingRecord[]): Promise<Sent> {
+  async #bury(letters: readonly DeadLetter[]): Promise<void> {
+    if (letters.length === 0) return;
+    const why = letters.slice(0, 5).map(({ reason }) => reason);
+    this.#options.log.error({ rejected: letters.length, why }, 'the master does not take these records');
+    await this.#options.onRejected(letters);
+  }
+
+  async #send(batch: readonly SpooledRecord[]): Promise<Sent> {
     const headers = {
       'content-type': 'application/x-ndjson',
       'content-encoding': 'gzip',
       'x-organization-secret': this.#options.key,
     };
     try {
-      const lines = Buffer.concat(batch.map(({ bytes }) => bytes));
-      // Without the last line break, behind which there would be one record more.
-      const body = await compress(lines.subarray(0, -1), GZIP);
+      const body = await compress(linesOf(batch), GZIP);
       return readAnswer(await this.#post.send(headers, body));
     } catch {
       return { kind: 'later', afterMs: undefined, why: 'the master does not answer' };
     }
   }
+}
+
+/** NDJSON, without a line break at the end, behind which there would be one record more. */
+function linesOf(batch: readonly SpooledRecord[]): Buffer {
+  return Buffer.concat(batch.flatMap(({ bytes }, index) => (index === 0 ? [bytes] : [LINE_BREAK, bytes])));
+}
+
+/** The records that the master will never take, each with its reason. */
+function lettersOf(batch: readonly SpooledRecord[], sent: Exclude<Sent, Later>): readonly DeadLetter[] {
+  if (sent.kind === 'too_large') return batch.map((record) => ({ record, reason: 'the master finds it too large' }));
+  if (sent.kind === 'refused') return batch.map((record) => ({ record, reason: sent.why }));
+  return sent.rejected.flatMap((reason) => {
+    const record = batch[reason.index];
+    return record ? [{ record, reason }] : [];
+  });
 }
 
 function readAnswer({ status, retryAfter, text }: PostAnswer): Sent {
@@ -168,12 +216,16 @@ function readAnswer({ status, retryAfter, text }: PostAnswer): Sent {
 }
 
 /** The records that the master did not store, with its reasons; none where its answer cannot be read, since it says that it has them. */
-function rejectedIn(text: string): readonly unknown[] {
+function rejectedIn(text: string): readonly Rejected[] {
   try {
     const answer: unknown = JSON.parse(text);
     const isAnswer = typeof answer === 'object' && answer !== null && 'rejected' in answer;
-    return isAnswer && Array.isArray(answer.rejected) ? answer.rejected : [];
+    return isAnswer && Array.isArray(answer.rejected) ? answer.rejected.filter(isRejected) : [];
   } catch {
     return [];
   }
+}
+
+function isRejected(value: unknown): value is Rejected {
+  return typeof value === 'object' && value !== null && 'index' in value && typeof value.index === 'number';
 }

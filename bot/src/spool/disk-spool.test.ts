@@ -1,23 +1,29 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { createMetrics } from '@voiceoi/kernel';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, type SeenRequest, startFakeMaster } from '../../../test/services/fake-master.ts';
+import { diskSpool } from './disk-spool.ts';
 import type { LogSink } from './log-sink.ts';
-import { memorySpool } from './memory-spool.ts';
-import type { QueuedRecord } from './queue.ts';
+import type { QueuedRecord } from './record.ts';
 
 let master: FakeMaster;
+let folder: string;
 const sinks: LogSink[] = [];
 beforeEach(async () => {
   master = await startFakeMaster();
+  folder = mkdtempSync(join(tmpdir(), 'voiceoi-spool-'));
 });
 afterEach(async () => {
   await Promise.all(sinks.splice(0).map((sink) => sink.stop()));
   await master.close();
+  rmSync(folder, { recursive: true, force: true });
 });
 
-function start(options: object = {}) {
+async function start(options: object = {}) {
   const lines: { readonly msg: string }[] = [];
   const log = pino({}, { write: (line) => lines.push(JSON.parse(line)) });
   const metrics = createMetrics({ mode: 'test', version: '0' });
@@ -25,17 +31,33 @@ function start(options: object = {}) {
     ['abc', 'key of abc'],
     ['other', 'key of other'],
   ]);
-  const sink = memorySpool({ masterUrl: master.url, keys, log, metrics, flushMs: 5, retryMs: 5, ...options });
+  const settings = {
+    folder,
+    masterUrl: master.url,
+    keys,
+    log,
+    metrics,
+    flushMs: 5,
+    retryMs: 5,
+    diskRetryMs: 20,
+    recordOfKilled,
+  };
+  const sink = await diskSpool({ ...settings, ...options });
   sinks.push(sink);
   return { sink, lines, text: () => metrics.registry.metrics() };
 }
 
 const record = (n: number, isCall = false, padding = 0): QueuedRecord => ({
   text: JSON.stringify({ n, isCall, padding: 'x'.repeat(padding) }),
-  isCall,
+  kind: isCall ? 'call' : 'event',
+  callId: `call-${n}`,
 });
+const recordOfKilled = (start: string): QueuedRecord => {
+  const { n } = JSON.parse(start);
+  return { text: JSON.stringify({ n, isKilled: true }), kind: 'call', callId: `call-${n}` };
+};
 const records = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => record(from + index));
-const numbers = () => master.records.map(({ n }) => n);
+const numbers = () => master.records.map(({ n }) => Number(n));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
 const logs = () => master.requests.filter(({ path }) => path === '/api/sync/logs');
 const lengthOf = ({ body }: SeenRequest) => gunzipSync(body).toString().split('\n').length;
@@ -56,7 +78,7 @@ function answers(...statuses: readonly (number | 'hang' | 'cut' | [number, { rea
 
 describe('records', () => {
   test('reach the master in order, gzipped NDJSON, with their organization’s key', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     sink.append('abc', records(0, 3));
     sink.append('other', records(10, 11));
     await vi.waitFor(() => expect(numbers().sort()).toEqual([0, 1, 10, 2].sort()));
@@ -70,14 +92,14 @@ describe('records', () => {
   });
 
   test('of an organization that this node does not serve go nowhere', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     sink.append('none', records(0, 3));
     await sink.flush(1000);
     expect(logs()).toHaveLength(0);
   });
 
   test('go in batches of at most 500, one request at a time', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     let open = 0;
     let most = 0;
     master.intercept = (_request, response) => {
@@ -93,7 +115,7 @@ describe('records', () => {
   });
 
   test('go in batches of at most 256 KiB', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     sink.append(
       'abc',
       range(0, 10).map((n) => record(n, false, 100_000)),
@@ -103,14 +125,14 @@ describe('records', () => {
   });
 
   test('wait for one another, so that many calls are one request', async () => {
-    const { sink } = start({ flushMs: 30 });
+    const { sink } = await start({ flushMs: 30 });
     for (let n = 0; n < 100; n++) sink.append('abc', [record(n)]);
     await vi.waitFor(() => expect(numbers()).toHaveLength(100));
     expect(logs()).toHaveLength(1);
   });
 
   test('are halved for a master that finds them too large, and come through in order', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     answers(413, 413);
     sink.append('abc', records(0, 8));
     await vi.waitFor(() => expect(numbers()).toEqual(range(0, 8)));
@@ -118,7 +140,7 @@ describe('records', () => {
   });
 
   test('of which one alone is too large do not hold up the others', async () => {
-    const { sink, text } = start();
+    const { sink, text } = await start();
     master.intercept = ({ body }, response) => {
       const isTooLarge = gunzipSync(body).toString().includes('"n":1,');
       if (isTooLarge) response.writeHead(413).end();
@@ -133,7 +155,7 @@ describe('records', () => {
   test.each([500, 502, 503, 429, 408, 401, 403, 301, 'cut' as const])(
     'are kept and sent again after %s',
     async (status) => {
-      const { sink, lines } = start();
+      const { sink, lines } = await start();
       answers(status, status);
       sink.append('abc', records(0, 3));
       await vi.waitFor(() => expect(numbers()).toEqual([0, 1, 2]));
@@ -144,7 +166,7 @@ describe('records', () => {
   );
 
   test('wait as long as the master asks for', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     answers([503, { 'retry-after': '0.2' }]);
     sink.append('abc', records(0, 1));
     await vi.waitFor(() => expect(logs()).toHaveLength(1));
@@ -154,7 +176,7 @@ describe('records', () => {
   });
 
   test('are sent again when the master hangs', async () => {
-    const { sink } = start({ timeoutMs: 40 });
+    const { sink } = await start({ timeoutMs: 40 });
     answers('hang');
     sink.append('abc', records(0, 2));
     await vi.waitFor(() => expect(numbers()).toEqual([0, 1]));
@@ -162,7 +184,7 @@ describe('records', () => {
   });
 
   test('that the master refuses for good are counted, and out of the way', async () => {
-    const { sink, lines } = start();
+    const { sink, lines } = await start();
     answers(400);
     sink.append('abc', records(0, 2));
     await vi.waitFor(() => expect(sink.stats().dead_letters).toBe(2));
@@ -172,7 +194,7 @@ describe('records', () => {
   });
 
   test('that the master stored but one are gone, whatever is in its answer', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     const texts = ['{"accepted":1,"rejected":[{"index":1,"code":"SCHEMA","message":"no"}]}', 'thanks'];
     master.intercept = (_request, response) => {
       response.writeHead(202).end(texts.shift());
@@ -187,7 +209,7 @@ describe('records', () => {
   });
 
   test('outlast an outage of the master', async () => {
-    const { sink, text } = start();
+    const { sink, text } = await start();
     await master.down();
     sink.append('abc', records(0, 3));
     await vi.waitFor(async () => expect(await text()).toMatch(/voiceoi_log_spool_bytes [1-9]/));
@@ -199,7 +221,7 @@ describe('records', () => {
 
 describe('for want of room', () => {
   test('the oldest steps go first, calls only when there is nothing else, and both are counted', async () => {
-    const { sink, text } = start({ budgetBytes: 10_000 });
+    const { sink, text } = await start({ budgetBytes: 10_000 });
     await master.down();
     for (let n = 0; n < 8; n++) sink.append('abc', [record(n, n % 2 === 0, 900)]);
     expect(sink.stats()).toMatchObject({ dropped: 0 });
@@ -207,19 +229,35 @@ describe('for want of room', () => {
       'abc',
       range(8, 16).map((n) => record(n, n % 2 === 0, 900)),
     );
+    await vi.waitFor(() => expect(sink.stats().bytes).toBeLessThanOrEqual(9000));
     const { dropped } = sink.stats();
     expect(dropped).toBeGreaterThan(5);
     expect(await text()).toContain(`voiceoi_log_dropped_total ${dropped}`);
-    expect(sink.stats().bytes).toBeLessThanOrEqual(10_000);
     await master.up();
     await vi.waitFor(() => expect(sink.stats().bytes).toBe(0), 5000);
-    const left = numbers();
-    expect(left).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 15].slice(-left.length));
-    for (const call of [2, 4, 6, 8, 10, 12, 14]) expect(left).toContain(call);
+    const steps = [1, 3, 5, 7, 9, 11, 13, 15].slice(dropped);
+    expect(numbers()).toEqual([0, 2, 4, 6, 8, 10, 12, 14, ...steps].sort((one, other) => one - other));
+  });
+
+  test('the oldest calls go when there are only calls, whosever they are', async () => {
+    const { sink } = await start({ budgetBytes: 10_000, flushMs: 60_000 });
+    sink.append(
+      'other',
+      range(0, 3).map((n) => record(n, true, 900)),
+    );
+    await sink.settled('other');
+    for (let n = 3; n < 12; n++) {
+      sink.append('abc', [record(n, true, 900)]);
+      await sink.settled('abc');
+    }
+    await vi.waitFor(() => expect(sink.stats().bytes).toBeLessThanOrEqual(9500));
+    const { dropped } = sink.stats();
+    await sink.flush(5000);
+    expect(numbers().sort((one, other) => one - other)).toEqual(range(dropped, 12));
   });
 
   test('while a batch is under way, nothing is sent twice and nothing that is left is lost', async () => {
-    const { sink } = start({ budgetBytes: 5000 });
+    const { sink } = await start({ budgetBytes: 5000 });
     let answer: () => void = () => {};
     master.intercept = (_request, response) => {
       answer = () => response.writeHead(202).end('{}');
@@ -243,7 +281,7 @@ describe('for want of room', () => {
 
 describe('at the end', () => {
   test('what there is goes at once, however far away the next time is', async () => {
-    const { sink } = start({ flushMs: 60_000 });
+    const { sink } = await start({ flushMs: 60_000 });
     sink.append('abc', records(0, 700));
     sink.append('other', records(1000, 1001));
     await sink.flush(5000);
@@ -251,7 +289,7 @@ describe('at the end', () => {
   });
 
   test('a master that comes back in time gets it', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     answers(503, 503, 'cut');
     sink.append('abc', records(0, 3));
     await sink.flush(5000);
@@ -259,7 +297,7 @@ describe('at the end', () => {
   });
 
   test('no longer is waited than there is time, nor for a master that hangs', async () => {
-    const { sink } = start();
+    const { sink } = await start();
     answers('hang');
     sink.append('abc', records(0, 3));
     const begun = performance.now();

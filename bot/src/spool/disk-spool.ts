@@ -1,0 +1,206 @@
+import { join } from 'node:path';
+import type { Logger, Metrics } from '@voiceoi/kernel';
+import { DeadLetters } from './dead-letters.ts';
+import type { LogSink, SpoolStats } from './log-sink.ts';
+import type { QueuedRecord } from './record.ts';
+import type { CutCall } from './recovery.ts';
+import { makeRoom } from './room.ts';
+import { SegmentLog } from './segment-log.ts';
+import { LogSender } from './sender.ts';
+
+interface DiskSpoolOptions {
+  /** Each organization has a folder in it. */
+  readonly folder: string;
+  readonly masterUrl: string;
+  /** Key of each organization. */
+  readonly keys: ReadonlyMap<string, string>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** How soon records are sent. */
+  readonly flushMs: number;
+  /** The `call` record of a call that was in flight as the node was killed, from the text of its `call_start`; undefined when that cannot be read. */
+  readonly recordOfKilled: (start: string, endedAtMs: number) => QueuedRecord | undefined;
+  /** Bytes that may wait, of all organizations together; 256 MiB by default. */
+  readonly budgetBytes?: number;
+  /** Bytes of each organization that may wait in memory while the disk is at fault; 8 MiB by default. */
+  readonly memoryBytes?: number;
+  /** Length at which a segment is sealed; 4 MiB by default. */
+  readonly segmentBytes?: number;
+  /** First wait between tries; 1,000 by default. */
+  readonly retryMs?: number;
+  /** How soon a disk that fails is tried again; 1,000 by default. */
+  readonly diskRetryMs?: number;
+  /** How long the master may take to answer; 30,000 by default. */
+  readonly timeoutMs?: number;
+}
+
+const MIB = 1024 * 1024;
+/** Room is made before there is none, and for a while. */
+const FULL = 0.95;
+const ROOMY = 0.85;
+/** The end of the process waits this long for a disk that hangs. */
+const STOP_MS = 2000;
+
+interface Lane {
+  readonly segments: SegmentLog;
+  readonly letters: DeadLetters;
+  readonly sender: LogSender;
+}
+
+/**
+ * Records wait in files until the master has them (sync-protocol.md, Logs the other way): they outlive an outage of the master and the death of
+ * the node. Calls that a killed node had in flight get their record here. Never rejects: a disk that is at fault makes it a spool in memory.
+ */
+export async function diskSpool(options: DiskSpoolOptions): Promise<LogSink> {
+  const spool = new DiskSpool(options);
+  await spool.recover();
+  return spool;
+}
+
+class DiskSpool implements LogSink {
+  readonly #options: DiskSpoolOptions;
+  readonly #budget: number;
+  readonly #memory: number;
+  readonly #usage = { bytes: 0 };
+  readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #droppedTotal;
+  readonly #rejectedTotal;
+  #dropped = 0;
+  #isMakingRoom = false;
+  #isCramped = false;
+
+  constructor(options: DiskSpoolOptions) {
+    const { metrics, keys } = options;
+    this.#options = options;
+    this.#budget = options.budgetBytes ?? 256 * MIB;
+    this.#memory = options.memoryBytes ?? 8 * MIB;
+    this.#droppedTotal = metrics.counter('voiceoi_log_dropped_total', 'Records that were dropped for want of room', []);
+    this.#rejectedTotal = metrics.counter('voiceoi_log_rejected_total', 'Records that the master refused', []);
+    const bytes = metrics.gauge('voiceoi_log_spool_bytes', 'Records that wait to be sent', []);
+    Object.assign(bytes, { collect: () => bytes.set(this.#usage.bytes) });
+    this.#lanes = new Map([...keys].map(([orgId, key]) => [orgId, this.#makeLane(orgId, key)]));
+  }
+
+  #makeLane(orgId: string, key: string): Lane {
+    const { log, flushMs, masterUrl, segmentBytes = 4 * MIB, diskRetryMs = 1000 } = this.#options;
+    const { retryMs = 1000, timeoutMs = 30_000 } = this.#options;
+    const folder = join(this.#options.folder, orgId);
+    const segments = new SegmentLog({
+      orgId,
+      folder,
+      log,
+      usage: this.#usage,
+      onDropped: (count) => this.#countDropped(count),
+      onFree: () => this.#watchRoom(segments),
+      segmentBytes,
+      diskRetryMs,
+    });
+    const letters = new DeadLetters(join(folder, 'dead-letters.ndjson'));
+    const onRejected: ConstructorParameters<typeof LogSender>[0]['onRejected'] = async (rejected) => {
+      this.#rejectedTotal.inc(rejected.length);
+      await letters
+        .add(rejected)
+        .catch((error: unknown) => log.error({ org: orgId, err: error }, 'spool: dead letters cannot be written'));
+    };
+    const url = `${masterUrl}/api/sync/logs`;
+    const sender = new LogSender({ url, key, queue: segments, log, flushMs, onRejected, retryMs, timeoutMs });
+    return { segments, letters, sender };
+  }
+
+  /** Takes up what a run before has left. */
+  async recover(): Promise<void> {
+    const lanes = [...this.#lanes.values()];
+    for (const { segments, letters } of lanes) {
+      await letters.load();
+      const cut = await segments.recover();
+      segments.append(cut.flatMap((call) => this.#recordOf(call)));
+    }
+    await Promise.all(lanes.map(({ segments }) => segments.forgetCut()));
+    for (const { segments, sender } of lanes) if (segments.length > 0) sender.wake();
+    this.#watchBudget();
+  }
+
+  #recordOf({ start, lastWrittenAtMs }: CutCall): readonly QueuedRecord[] {
+    const record = this.#options.recordOfKilled(start.bytes.toString(), lastWrittenAtMs);
+    if (!record) this.#options.log.error({ call_id: start.callId }, 'spool: the start of a call cannot be read');
+    return record ? [record] : [];
+  }
+
+  append(orgId: string, records: readonly QueuedRecord[]): void {
+    const lane = this.#lanes.get(orgId);
+    if (!lane) return;
+    // Only a disk that hangs lets so much come together: one that fails has room made in memory.
+    if (lane.segments.unwrittenBytes > this.#memory * 2) return this.#countDropped(records.length);
+    lane.segments.append(records);
+    lane.sender.wake();
+    this.#watchRoom(lane.segments);
+  }
+
+  settled(orgId: string): Promise<void> {
+    return this.#lanes.get(orgId)?.segments.settled() ?? Promise.resolve();
+  }
+
+  async flush(withinMs: number): Promise<void> {
+    const over = AbortSignal.timeout(withinMs);
+    const drained = Promise.all([...this.#lanes.values()].map(({ sender }) => sender.drain(over)));
+    // A request under way may outlast the time that there is.
+    await Promise.race([drained, new Promise((resolve) => over.addEventListener('abort', resolve))]);
+  }
+
+  stats(): SpoolStats {
+    const letters = [...this.#lanes.values()].reduce((sum, lane) => sum + lane.letters.count, 0);
+    return { bytes: this.#usage.bytes, dropped: this.#dropped, dead_letters: letters };
+  }
+
+  async stop(): Promise<void> {
+    const lanes = [...this.#lanes.values()];
+    const over = AbortSignal.timeout(STOP_MS);
+    const stopped = Promise.all(
+      lanes.map(async ({ sender, segments }) => {
+        await sender.stop();
+        await segments.stop();
+      }),
+    );
+    await Promise.race([stopped, new Promise((resolve) => over.addEventListener('abort', resolve))]);
+  }
+
+  #countDropped(count: number): void {
+    this.#dropped += count;
+    if (count > 0) this.#droppedTotal.inc(count);
+  }
+
+  #watchRoom(log: SegmentLog): void {
+    this.#watchBudget();
+    if (log.unwrittenBytes > this.#memory) this.#makeRoom(this.#roomInMemory(log));
+  }
+
+  #watchBudget(): void {
+    if (this.#usage.bytes <= this.#budget * FULL) return;
+    const logs = [...this.#lanes.values()].map(({ segments }) => segments);
+    this.#makeRoom({ logs, counts: () => true, excess: () => this.#usage.bytes - this.#budget * ROOMY });
+  }
+
+  #roomInMemory(log: SegmentLog): Parameters<typeof makeRoom>[0] {
+    const excess = (): number => log.unwrittenBytes - this.#memory * ROOMY;
+    return { logs: [log], counts: ({ isWritten }) => !isWritten, excess };
+  }
+
+  #makeRoom(room: Parameters<typeof makeRoom>[0]): void {
+    if (this.#isMakingRoom) return;
+    this.#isMakingRoom = true;
+    void makeRoom(room)
+      .then(
+        () => {
+          this.#isCramped = false;
+        },
+        (error: unknown) => this.#tellOfCramped(error),
+      )
+      .finally(() => {
+        this.#isMakingRoom = false;
+      });
+  }
+  #tellOfCramped(error: unknown): void {
+    if (!this.#isCramped) this.#options.log.error({ err: error }, 'spool: no room can be made');
+    this.#isCramped = true;
+  }
+}
