@@ -324,7 +324,7 @@ describe('a process that is killed with SIGKILL', () => {
       expect(named('call').filter((n) => !ended.has(n))).toEqual([]);
       expect(named('start').filter((n) => !ended.has(n) && !killed.has(n))).toEqual([]);
       // One may have reached the master as the node was killed and before its disk had it: the master keeps the first of a call's records.
-      const first = (n: string) => master.records.find((each) => each['kind'] === 'call' && each['n'] === n);
+      const first = (n: unknown) => master.records.find((each) => each['kind'] === 'call' && each['n'] === n);
       expect([...killed].filter((n) => ended.has(n) && first(n)?.['isKilled'])).toEqual([]);
       expect(named('call').length).toBeGreaterThan(20);
       expect(killed.size).toBeGreaterThan(5);
