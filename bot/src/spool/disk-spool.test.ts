@@ -246,6 +246,9 @@ describe('for want of room', () => {
       range(0, 3).map((n) => record(n, true, 900)),
     );
     await sink.settled('other');
+    // Which segment is older is told by the milliseconds.
+    const then = Date.now();
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(then + 1));
     for (let n = 3; n < 12; n++) {
       sink.append('abc', [record(n, true, 900)]);
       await sink.settled('abc');

@@ -1,17 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { GroupCommit } from './group-commit.ts';
 
+interface Job {
+  readonly done: () => void;
+  readonly fail: (error: Error) => void;
+}
+
 /** A disk whose writes end when the test says so. */
 function disk() {
-  const writes: { readonly isDurable: boolean; readonly done: () => void; readonly fail: (error: Error) => void }[] =
-    [];
+  const writes: Job[] = [];
+  const syncs: Job[] = [];
   const states: unknown[] = [];
+  const job = (of: Job[]) => (): Promise<void> =>
+    new Promise((resolve, reject) => of.push({ done: resolve, fail: reject }));
   const commit = new GroupCommit({
-    write: (isDurable) => new Promise((resolve, reject) => writes.push({ isDurable, done: resolve, fail: reject })),
+    write: job(writes),
+    sync: job(syncs),
     onState: (problem) => states.push(problem),
     retryMs: 1000,
   });
-  return { commit, writes, states };
+  return { commit, writes, syncs, states };
 }
 
 async function isDone(promise: Promise<void>): Promise<boolean> {
@@ -27,25 +35,66 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('a group commit', () => {
-  test('is one durable write for all that end meanwhile, and those that come during it wait for the next', async () => {
+  test('is one write for all that end meanwhile, and those that come during it wait for the next', async () => {
     const { commit, writes } = disk();
     commit.wake();
     const first = commit.settled();
     commit.wake();
     const second = commit.settled();
-    await vi.advanceTimersByTimeAsync(5);
-    expect(writes.map(({ isDurable }) => isDurable)).toEqual([true]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(writes).toHaveLength(1);
     commit.wake();
     const third = commit.settled();
     expect(await isDone(first)).toBe(false);
     writes[0]?.done();
     expect([await isDone(first), await isDone(second), await isDone(third)]).toEqual([true, true, false]);
-    expect(commit.isDurable).toBe(false);
-    await vi.advanceTimersByTimeAsync(5);
+    await vi.advanceTimersByTimeAsync(10);
     writes[1]?.done();
     expect(await isDone(third)).toBe(true);
-    expect(commit.isDurable).toBe(true);
     expect(writes).toHaveLength(2);
+  });
+
+  test('has the disk keep what calls left, right behind the write, and not more often than every 20 ms', async () => {
+    const { commit, writes, syncs } = disk();
+    const end = async () => {
+      commit.wake();
+      const settled = commit.settled();
+      await vi.advanceTimersByTimeAsync(0);
+      writes.at(-1)?.done();
+      await settled;
+    };
+    await end();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(syncs).toHaveLength(1);
+    expect(commit.isDurable).toBe(false);
+    await end();
+    expect(syncs).toHaveLength(1);
+    syncs[0]?.done();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(commit.isDurable).toBe(false);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(syncs).toHaveLength(2);
+    syncs[1]?.done();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(commit.isDurable).toBe(true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(syncs).toHaveLength(2);
+  });
+
+  test('tries again to have the disk keep what it failed to, and tells of it', async () => {
+    const { commit, writes, syncs, states } = disk();
+    commit.wake();
+    void commit.settled();
+    await vi.advanceTimersByTimeAsync(0);
+    writes[0]?.done();
+    await vi.advanceTimersByTimeAsync(0);
+    const problem = new Error('input/output error');
+    syncs[0]?.fail(problem);
+    await vi.advanceTimersByTimeAsync(1000);
+    syncs[1]?.done();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(states).toEqual([problem, undefined]);
+    expect(commit.isDurable).toBe(true);
   });
 
   test('is at once for a call that ends alone, and gathers them for a few milliseconds when they are many', async () => {
@@ -69,7 +118,7 @@ describe('a group commit', () => {
     expect(writes).toHaveLength(2);
     await finish();
     end(1);
-    await vi.advanceTimersByTimeAsync(4);
+    await vi.advanceTimersByTimeAsync(2);
     end(1);
     expect(writes).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(1);
@@ -79,18 +128,17 @@ describe('a group commit', () => {
     expect(writes).toHaveLength(3);
   });
 
-  test('writes what nobody waits for too, without the cost of making it durable', async () => {
-    const { commit, writes } = disk();
+  test('writes what nobody waits for too, without the cost of having the disk keep it', async () => {
+    const { commit, writes, syncs } = disk();
     commit.wake();
-    await vi.advanceTimersByTimeAsync(5);
+    await vi.advanceTimersByTimeAsync(10);
     writes[0]?.done();
     await vi.advanceTimersByTimeAsync(1000);
-    expect(writes.map(({ isDurable }) => isDurable)).toEqual([false]);
-    const settled = commit.settled();
-    await vi.advanceTimersByTimeAsync(5);
-    expect(writes[1]?.isDurable).toBe(true);
-    writes[1]?.done();
-    expect(await isDone(settled)).toBe(true);
+    expect(writes).toHaveLength(1);
+    expect(syncs).toHaveLength(0);
+    expect(await isDone(commit.settled())).toBe(true);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(syncs).toHaveLength(1);
   });
 
   test('of a disk that hangs keeps one call for a second and those after it not at all, until the disk is back', async () => {
@@ -104,7 +152,7 @@ describe('a group commit', () => {
     commit.wake();
     expect(await isDone(commit.settled())).toBe(true);
     writes[0]?.done();
-    await vi.advanceTimersByTimeAsync(5);
+    await vi.advanceTimersByTimeAsync(10);
     writes[1]?.done();
     await vi.advanceTimersByTimeAsync(0);
     commit.wake();
@@ -116,7 +164,7 @@ describe('a group commit', () => {
     const problem = new Error('no space');
     commit.wake();
     const first = commit.settled();
-    await vi.advanceTimersByTimeAsync(5);
+    await vi.advanceTimersByTimeAsync(10);
     const during = commit.settled();
     writes[0]?.fail(problem);
     expect([await isDone(first), await isDone(during)]).toEqual([true, true]);
@@ -132,14 +180,15 @@ describe('a group commit', () => {
   });
 
   test('makes everything durable at its end', async () => {
-    const { commit, writes } = disk();
+    const { commit, writes, syncs } = disk();
     commit.wake();
     const stopped = commit.stop();
     await vi.advanceTimersByTimeAsync(0);
-    expect(writes.map(({ isDurable }) => isDurable)).toEqual([true]);
     writes[0]?.done();
+    await vi.advanceTimersByTimeAsync(0);
+    syncs[0]?.done();
     await stopped;
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(writes).toHaveLength(1);
+    expect([writes.length, syncs.length]).toEqual([1, 1]);
   });
 });

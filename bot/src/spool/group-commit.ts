@@ -2,14 +2,19 @@
  * Writes begin at least this far apart, and what comes meanwhile is one of them. A call that ended alone is written at once: it is no use to wait
  * for others then.
  */
-const GATHER_MS = 5;
+const GATHER_MS = 3;
 /** A call that has ended waits for the disk no longer than this. */
 const PATIENCE_MS = 1000;
 
+/** The disk is made to keep what it was given at most this often while many calls end, and at once behind a call that ended alone. */
+const SYNC_MS = 20;
+
 interface GroupCommitOptions {
-  /** Writes what there is, and makes it durable when asked to. */
-  readonly write: (isDurable: boolean) => Promise<void>;
-  /** Called as writing begins to fail, and with undefined as it works again. */
+  /** Gives the operating system what there is: from then on it outlives the process. */
+  readonly write: () => Promise<void>;
+  /** Makes the disk keep what was written: from then on it outlives the machine. */
+  readonly sync: () => Promise<void>;
+  /** Called as the disk begins to fail, and with undefined as it works again. */
   readonly onState: (problem: unknown) => void;
   /** How soon a disk that fails is tried again. */
   readonly retryMs: number;
@@ -22,16 +27,25 @@ interface Group {
   readonly resolve: () => void;
 }
 
-/** Brings many calls' records to the disk with one write and one fdatasync. A disk that fails or hangs keeps nobody waiting. */
+/**
+ * Brings many calls' records to the disk with one write, and one fdatasync behind it. A call waits for the write: it is what a killed process would
+ * lose. For the fdatasync nobody waits, since it takes longer than a turn of a call. A disk that fails or hangs keeps nobody waiting.
+ */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #group: Group | undefined;
-  /** How often something was added, and up to which of those times all is durable. */
+  #syncTimer: NodeJS.Timeout | undefined;
+  #syncing: Promise<void> | undefined;
+  #syncedAt = Number.NEGATIVE_INFINITY;
+  #wantsSync = false;
+  /** How often something was added, and up to which of those times all is written and durable. */
   #added = 0;
+  #written = 0;
   #durable = 0;
-  #isBroken = false;
+  #writeProblem: unknown;
+  #syncProblem: unknown;
   #isStuck = false;
   #hasMore = false;
   #isHurrying = false;
@@ -47,7 +61,7 @@ export class GroupCommit {
   }
 
   get isBroken(): boolean {
-    return this.#isBroken;
+    return this.#writeProblem !== undefined || this.#syncProblem !== undefined;
   }
 
   /** Something is there to be written. */
@@ -56,9 +70,10 @@ export class GroupCommit {
     this.#schedule();
   }
 
-  /** Resolves when all that was added so far is durable, or when the disk fails or takes too long. */
+  /** Resolves when all that was added so far is written, or when the disk fails or takes too long. */
   settled(): Promise<void> {
-    if (this.isDurable || this.#isBroken || this.#isStuck) return Promise.resolve();
+    if (this.#written === this.#added) this.#wantSync();
+    if (this.#written === this.#added || this.isBroken || this.#isStuck) return Promise.resolve();
     this.#group ??= this.#makeGroup();
     this.#group.size++;
     if (this.#lastSize <= 1) this.#hurry();
@@ -71,8 +86,13 @@ export class GroupCommit {
     clearTimeout(this.#timer);
     await this.#running;
     clearTimeout(this.#timer);
-    if (!this.isDurable) await this.#run(true);
+    if (this.#written < this.#added) await this.#run();
     clearTimeout(this.#timer);
+    clearTimeout(this.#syncTimer);
+    await this.#syncing;
+    clearTimeout(this.#syncTimer);
+    if (!this.isDurable && !this.isBroken) await this.#sync();
+    clearTimeout(this.#syncTimer);
   }
 
   #makeGroup(): Group {
@@ -93,7 +113,7 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#timer || this.#running) return;
     const sinceLast = performance.now() - this.#startedAt;
-    const waitMs = this.#isBroken ? this.#options.retryMs : Math.max(0, GATHER_MS - sinceLast);
+    const waitMs = this.isBroken ? this.#options.retryMs : Math.max(0, GATHER_MS - sinceLast);
     this.#timer = setTimeout(() => this.#start(), waitMs);
   }
 
@@ -110,28 +130,67 @@ export class GroupCommit {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#startedAt = performance.now();
-    this.#running = this.#run(false).then(() => {
+    this.#running = this.#run().then(() => {
       this.#running = undefined;
       if (this.#group && this.#lastSize <= 1) this.#hurry();
-      else if (this.#group || this.#isBroken || this.#hasMore) this.#schedule();
+      else if (this.#group || this.#writeProblem !== undefined || this.#hasMore) this.#schedule();
     });
   }
 
   /** Never rejects. */
-  async #run(isDurable: boolean): Promise<void> {
+  async #run(): Promise<void> {
     const group = this.#takeGroup();
     const upTo = this.#added;
     try {
-      await this.#options.write(isDurable || group !== undefined);
-      if (isDurable || group) this.#durable = upTo;
-      this.#tell(undefined);
+      await this.#options.write();
+      this.#written = upTo;
+      this.#tell(() => {
+        this.#writeProblem = undefined;
+      });
+      if (group) this.#wantSync();
     } catch (error) {
-      this.#tell(error);
+      this.#tell(() => {
+        this.#writeProblem = error;
+      });
     }
     this.#isStuck = false;
     this.#hasMore = this.#added > upTo;
     group?.resolve();
-    if (this.#isBroken) this.#takeGroup()?.resolve();
+    if (this.isBroken) this.#takeGroup()?.resolve();
+  }
+
+  #wantSync(): void {
+    if (this.#durable >= this.#written) return;
+    this.#wantsSync = true;
+    if (this.#syncing || this.#syncTimer) return;
+    const pauseMs = this.#syncProblem === undefined ? SYNC_MS : this.#options.retryMs;
+    const waitMs = Math.max(0, this.#syncedAt + pauseMs - performance.now());
+    this.#syncTimer = setTimeout(() => {
+      this.#syncTimer = undefined;
+      this.#syncing = this.#sync().then(() => {
+        this.#syncing = undefined;
+        if (this.#wantsSync) this.#wantSync();
+      });
+    }, waitMs);
+  }
+
+  /** Never rejects. */
+  async #sync(): Promise<void> {
+    const upTo = this.#written;
+    this.#wantsSync = false;
+    this.#syncedAt = performance.now();
+    try {
+      await this.#options.sync();
+      this.#durable = upTo;
+      this.#tell(() => {
+        this.#syncProblem = undefined;
+      });
+    } catch (error) {
+      this.#wantsSync = true;
+      this.#tell(() => {
+        this.#syncProblem = error;
+      });
+    }
   }
 
   #takeGroup(): Group | undefined {
@@ -141,9 +200,9 @@ export class GroupCommit {
     return group;
   }
 
-  #tell(problem: unknown): void {
-    const isBroken = problem !== undefined;
-    if (isBroken !== this.#isBroken) this.#options.onState(problem);
-    this.#isBroken = isBroken;
+  #tell(note: () => void): void {
+    const wasBroken = this.isBroken;
+    note();
+    if (this.isBroken !== wasBroken) this.#options.onState(this.#writeProblem ?? this.#syncProblem);
   }
 }

@@ -45,7 +45,8 @@ export class SegmentLog implements RecordQueue {
     this.#options = options;
     this.#openCalls = new OpenCalls(join(options.folder, 'open-calls'));
     this.#commit = new GroupCommit({
-      write: (isDurable) => this.#serial.run(() => this.#writeAll(isDurable)),
+      write: () => this.#serial.run(() => this.#writeAll(false)),
+      sync: () => this.#syncAll(),
       onState: (problem) => this.#tell(problem),
       retryMs: options.diskRetryMs,
     });
@@ -80,7 +81,9 @@ export class SegmentLog implements RecordQueue {
   /** The calls that were cut have their records now. */
   async forgetCut(): Promise<void> {
     await this.settled();
-    if (!this.#commit.isDurable) return;
+    if (this.#commit.isBroken) return;
+    // The disk has to have the records before what they were made of is gone.
+    await this.#serial.run(() => this.#writeAll(true)).catch(() => {});
     await this.#openCalls.clear().catch((error: unknown) => this.#tellOfRest(error));
   }
 
@@ -107,7 +110,7 @@ export class SegmentLog implements RecordQueue {
     return segment;
   }
 
-  /** Resolves when all records so far are on disk, within a second, and at once when the disk is at fault. */
+  /** Resolves when all records so far outlive the process, within a second, and at once when the disk is at fault. */
   settled(): Promise<void> {
     return this.#commit.settled();
   }
@@ -134,6 +137,11 @@ export class SegmentLog implements RecordQueue {
       this.#unwritten.delete(segment);
       if (this.#heldBytes() > HELD_BYTES) segment.release();
     }
+  }
+
+  /** Beside other work on the disk, which need not wait for it: a file that is closed meanwhile is durable, and is closed when this is over. */
+  async #syncAll(): Promise<void> {
+    await Promise.all([...this.#unwritten].map(({ file }) => file?.datasync()));
   }
 
   #heldBytes(): number {
