@@ -3,9 +3,10 @@ import { accessTokens, authRoutes, authService, ensureAdministrator } from './au
 import { callRoutes } from './calls/index.ts';
 import { campaignRoutes } from './campaigns/index.ts';
 import { type Database, migrate } from './database/index.ts';
+import { startHousekeeping } from './housekeeping/index.ts';
 import { type App, createApp } from './http/index.ts';
 import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
-import { logRoutes } from './logs/index.ts';
+import { agentRoutes, logPartitions, logRoutes } from './logs/index.ts';
 import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
 import { serviceRoutes } from './service-routes.ts';
@@ -44,6 +45,11 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
   await ensureInstance(database);
   const administrator = await ensureAdministrator(database, settings.ADMIN_EMAIL, settings.ADMIN_PASSWORD);
 
+  const retentionDays = settings.LOG_RETENTION_DAYS;
+  const partitions = logPartitions(database);
+  const housekeeping = startHousekeeping({ database, partitions, retentionDays, log });
+  await housekeeping.look(Date.now());
+
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
   const sync = startSync(database, keys.signing, log);
@@ -61,7 +67,8 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
       campaignRoutes(database, changes),
       scriptRoutes(database, changes, scripts),
       sync.routes,
-      logRoutes(database, metrics, log),
+      logRoutes({ database, partitions, retentionDays, metrics, log }),
+      agentRoutes(database),
       callRoutes(database),
     ],
   });
@@ -87,6 +94,7 @@ export async function createMaster({ settings, database, log, metrics }: MasterO
       isStopping = true;
       health.stop();
       sync.stop();
+      housekeeping.stop();
       await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
     },
   };

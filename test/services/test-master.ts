@@ -54,6 +54,7 @@ export async function startTestMaster({ postgres = false } = {}): Promise<TestMa
       HOST: '127.0.0.1',
       PORT: 0,
       DRAIN_SECONDS: 1,
+      LOG_RETENTION_DAYS: 90,
     };
     const metrics = createMetrics({ mode: 'test', version: '0.0.0' });
     const master = await createMaster({ settings, database, log, metrics });

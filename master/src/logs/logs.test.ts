@@ -5,7 +5,8 @@ import { agentRecord, callEvent, callRecord, callStart } from '../../../test/ser
 import { startTestMaster, type TestMaster } from '../../../test/services/test-master.ts';
 import type { Database } from '../database/index.ts';
 import { createApp } from '../http/index.ts';
-import { logRoutes } from './index.ts';
+import { logAdmission } from './admission.ts';
+import { logPartitions, logRoutes } from './index.ts';
 
 let one: TestMaster;
 beforeAll(async () => {
@@ -204,11 +205,9 @@ describe('POST /api/sync/logs', () => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    let waiting = 0;
     const slow: Database = {
       ...one.database,
       transaction: async (work) => {
-        waiting++;
         await held;
         return one.database.transaction(work);
       },
@@ -217,17 +216,23 @@ describe('POST /api/sync/logs', () => {
     const metrics = createMetrics({ mode: 'test', version: '0.0.0' });
     const node = async () => ({ kind: 'node' as const, orgId: 'abc', generation: 1 });
     const authenticators = { node, user: async () => undefined };
-    const app = await createApp({ log, metrics, authenticators, features: [logRoutes(slow, metrics, log)] });
+    // Room for 64 batches of one organization, each as small as can be.
+    const admission = logAdmission(2 * 64 * 16 * 1024);
+    const partitions = logPartitions(one.database);
+    const options = { database: slow, partitions, retentionDays: 90, metrics, log, admission };
+    const app = await createApp({ log, metrics, authenticators, features: [logRoutes(options)] });
+    // An injection waits to be awaited unless it is told to begin.
     const send = () =>
-      app.inject({
-        method: 'POST',
-        url: '/api/sync/logs',
-        headers: { 'x-sync-token': 'any' },
-        payload: { records: [callEvent()] },
-      });
+      app
+        .inject({
+          method: 'POST',
+          url: '/api/sync/logs',
+          headers: { 'x-sync-token': 'any' },
+          payload: { records: [callEvent()] },
+        })
+        .then((answer) => answer);
     const before = await storedInAll();
     const first = Array.from({ length: 64 }, send);
-    await expect.poll(() => waiting).toBe(64);
     const refused = await send();
     expect(refused.json()).toMatchObject({ status: 503, code: 'OVERLOADED' });
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);

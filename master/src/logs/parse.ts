@@ -1,18 +1,36 @@
 import { AgentRecord, CallEventRecord, CallRecord, CallStartRecord, type LogRecord } from '@voiceoi/contracts';
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
-import { storabilityProblem } from './storable.ts';
+import { lineText, recordText, storabilityProblem } from './storable.ts';
+import { dayOf, type TimeBounds, uuidTime } from './uuid-day.ts';
 
 /** A record that is not taken; `index` is its place in the batch. */
 export interface RejectedRecord {
   readonly index: number;
-  readonly code: 'BAD_JSON' | 'INVALID' | 'FOREIGN_ORGANIZATION';
+  readonly code: 'BAD_JSON' | 'INVALID' | 'FOREIGN_ORGANIZATION' | 'TOO_OLD' | 'IN_THE_FUTURE';
   readonly message: string;
+}
+
+/** What may be a record: a value, undefined for what was no JSON, with the line that it was read from. */
+export interface Candidate {
+  readonly value: unknown;
+  readonly line: string | undefined;
+}
+
+/** A record that was checked, with all that storing it needs. */
+export interface StorableRecord {
+  /** Its place in the batch. */
+  readonly index: number;
+  readonly record: LogRecord;
+  /** The record as jsonb takes it, without a line break. */
+  readonly text: string;
+  /** Its partition. */
+  readonly day: string;
 }
 
 /** A batch, sorted into what is stored and what is not. */
 export interface ParsedBatch {
-  readonly records: readonly LogRecord[];
+  readonly records: readonly StorableRecord[];
   readonly rejected: readonly RejectedRecord[];
 }
 
@@ -28,25 +46,36 @@ export function splitLines(text: string): readonly string[] {
   return text.split('\n').filter((line) => line.trim() !== '');
 }
 
-/** A line as a value; undefined when it is broken. */
-export function readLine(line: string): unknown {
+/** A line as a candidate. */
+export function readLine(line: string): Candidate {
   try {
-    return JSON.parse(line);
+    return { value: JSON.parse(line), line };
   } catch {
-    return undefined;
+    return { value: undefined, line };
   }
 }
 
-/** Checks each record by itself, so that one that is wrong holds nothing back. Undefined stands for what was no JSON. */
-export function parseBatch(values: readonly unknown[], orgId: string): ParsedBatch {
-  const records: LogRecord[] = [];
+/** Checks each record by itself, so that one that is wrong holds nothing back. */
+export function parseBatch(candidates: readonly Candidate[], orgId: string, bounds: TimeBounds): ParsedBatch {
+  const records: StorableRecord[] = [];
   const rejected: RejectedRecord[] = [];
-  values.forEach((value, index) => {
-    const problem = checkRecord(value, orgId);
+  candidates.forEach((candidate, index) => {
+    const problem = checkRecord(candidate.value, orgId) ?? checkTime(candidate.value as LogRecord, bounds);
     if (problem) rejected.push({ index, ...problem });
-    else records.push(value as LogRecord);
+    else records.push(storable(candidate, index));
   });
   return { records, rejected };
+}
+
+function storable({ value, line }: Candidate, index: number): StorableRecord {
+  const record = value as LogRecord;
+  const text = line === undefined ? recordText(record) : lineText(line, record);
+  return { index, record, text, day: dayOf(uuidTime(onceBy(record)) ?? 0) };
+}
+
+/** The UUIDv7 that a record is stored once by; one call may come under two ids, from before and after a node was killed. */
+export function onceBy(record: LogRecord): string {
+  return record.type === 'call' ? record.call_id : record.id;
 }
 
 type Problem = Omit<RejectedRecord, 'index'>;
@@ -62,6 +91,19 @@ function checkRecord(value: unknown, orgId: string): Problem | undefined {
     return { code: 'FOREIGN_ORGANIZATION', message: 'is of another organization than the key' };
   const problem = storabilityProblem(record);
   return problem === undefined ? undefined : invalid(problem);
+}
+
+/** The partition is that of the id's own time: there is none for what nobody keeps any more, and none far ahead. */
+function checkTime(record: LogRecord, { fromMs, toMs }: TimeBounds): Problem | undefined {
+  if (uuidTime(record.id) === undefined) return invalid('/id is no UUIDv7');
+  const name = record.type === 'call' ? 'call_id' : 'id';
+  const time = uuidTime(onceBy(record));
+  if (time === undefined) return invalid(`/${name} is no UUIDv7`);
+  if (time >= fromMs && time <= toMs) return undefined;
+  const made = `/${name} was made at ${new Date(time).toISOString()}`;
+  return time < fromMs
+    ? { code: 'TOO_OLD', message: `${made}, before anything that is kept` }
+    : { code: 'IN_THE_FUTURE', message: `${made}, more than a day from now` };
 }
 
 function invalid(message: string): Problem {

@@ -4,15 +4,19 @@ import type { LogRecord } from '@voiceoi/contracts';
 const GREATEST_INTEGER = 2_147_483_647;
 /** Deepest nesting within `detail`; Postgres and JSON.stringify have bounds of their own, far beyond. */
 const DEEPEST = 32;
+/** Fields that hold a moment. */
+const MOMENTS = ['occurred_at', 'started_at', 'answered_at', 'ended_at', 'since'] as const;
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
  * What keeps a record of the right shape out of the database; undefined: nothing does. A record that the database refuses would fail the whole batch,
  * and the node would send that batch for ever.
  */
 export function storabilityProblem(record: LogRecord): string | undefined {
-  for (const [name, value] of Object.entries(record)) {
-    const isTime = name === 'since' || name.endsWith('_at');
-    if (isTime && !isMoment(value)) return `/${name} is no moment that exists: ${value}`;
+  const fields: { readonly [name in (typeof MOMENTS)[number]]?: string } = record;
+  for (const name of MOMENTS) {
+    const moment = fields[name];
+    if (moment !== undefined && !isMoment(moment)) return `/${name} is no moment that exists: ${moment}`;
   }
   if (record.type !== 'call_event') return undefined;
   if (record.seq > GREATEST_INTEGER) return `/seq is greater than ${GREATEST_INTEGER}`;
@@ -20,15 +24,25 @@ export function storabilityProblem(record: LogRecord): string | undefined {
 }
 
 /** Of the shape of a timestamp the schema is sure; the 31st of February has it too, and the year 0 is none to Postgres. */
-function isMoment(text: unknown): boolean {
-  if (typeof text !== 'string' || text.startsWith('0000')) return false;
-  const time = Date.parse(text);
-  return !Number.isNaN(time) && new Date(time).toISOString() === text;
+function isMoment(text: string): boolean {
+  const part = (start: number, end: number): number => Number(text.slice(start, end));
+  const [year, month, day] = [part(0, 4), part(5, 7), part(8, 10)];
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = month === 2 && isLeap ? 29 : (DAYS[month - 1] ?? 0);
+  return year > 0 && day >= 1 && day <= days && part(11, 13) < 24 && part(14, 16) < 60 && part(17, 19) < 60;
 }
 
 function nestsDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner) => nestsDeeper(inner, levels - 1));
+}
+
+/** Escapes may stand for what Postgres refuses, and a number of few characters for one with a hundred thousand digits. */
+const NOT_PLAIN = /\\u|[:,[\s]-?\d[\d.]*[eE]/;
+
+/** A line that was read as a record, as jsonb takes it: mostly as it came, for making it anew costs as much as reading it did. */
+export function lineText(line: string, record: LogRecord): string {
+  return NOT_PLAIN.test(line) ? recordText(record) : line;
 }
 
 /** A record's text as jsonb takes it. */
