@@ -3,8 +3,10 @@ import { ProblemError } from '../http/index.ts';
 import { byteBudget, type Share } from './budget.ts';
 import { expectedBytes } from './read-body.ts';
 
-/** Unpacked bytes that are read, checked and waiting to be stored; more wait at the nodes. */
-const MOST_BYTES = 32 * 1024 * 1024;
+/** Unpacked bytes that are read, checked and waiting to be stored; more wait at the nodes. In memory each is about ten: text, values, rows. */
+const MOST_BYTES = 8 * 1024 * 1024;
+/** What one organization may take of it, so that there is room for others whatever it sends. */
+const SHARE_OF_ONE = 3 / 4;
 
 /** Lets batches in while there is room for them. */
 export interface Admission {
@@ -19,9 +21,8 @@ interface Entered {
   isWorking: boolean;
 }
 
-/** No organization takes more than half of the room. */
 export function logAdmission(most: number = MOST_BYTES): Admission {
-  const budget = byteBudget(most, most / 2);
+  const budget = byteBudget(most, most * SHARE_OF_ONE);
   const entered = new WeakMap<FastifyRequest, Entered>();
   return {
     enter: async (request, reply) => {

@@ -217,7 +217,7 @@ describe('POST /api/sync/logs', () => {
     const node = async () => ({ kind: 'node' as const, orgId: 'abc', generation: 1 });
     const authenticators = { node, user: async () => undefined };
     // Room for 64 batches of one organization, each as small as can be.
-    const admission = logAdmission(2 * 64 * 16 * 1024);
+    const admission = logAdmission((4 / 3) * 64 * 16 * 1024);
     const partitions = logPartitions(one.database);
     const options = { database: slow, partitions, retentionDays: 90, metrics, log, admission };
     const app = await createApp({ log, metrics, authenticators, features: [logRoutes(options)] });
