@@ -1,9 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import { createLogger, createMetrics } from '@voiceoi/kernel';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../../test/services/free-port.ts';
 import { agentRecord, callEvent, callRecord, callStart } from '../../../test/services/records.ts';
 import { startTestMaster, type TestMaster } from '../../../test/services/test-master.ts';
-import type { Database } from '../database/index.ts';
+import { type Database, postgresDatabase } from '../database/index.ts';
 import { createApp } from '../http/index.ts';
 import { logAdmission } from './admission.ts';
 import { logPartitions, logRoutes } from './index.ts';
@@ -152,6 +154,78 @@ describe('POST /api/sync/logs', () => {
     const bad = JSON.stringify(callRecord()).replace('"steps"', '"__proto__":{"admin":true},"steps"');
     const refused = await post(`{"records":[${bad}]}`, { 'content-type': 'application/json' });
     expect(refused.body.rejected).toMatchObject([{ index: 0, code: 'INVALID' }]);
+  });
+
+  const made = (epochMs: number): string => {
+    const time = epochMs.toString(16).padStart(12, '0');
+    return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
+  };
+  const DAY = 86_400_000;
+  test.each([
+    ['an id that tells no time', () => callEvent({ id: crypto.randomUUID() }), 'INVALID', '/id is no UUIDv7'],
+    ['a call whose id tells none', () => callRecord({ call_id: crypto.randomUUID() }), 'INVALID', '/call_id is no'],
+    ['what is older than is kept', () => callEvent({ id: made(Date.now() - 92 * DAY) }), 'TOO_OLD', '/id was made at'],
+    ['a call of 1970', () => callRecord({ call_id: made(60_000) }), 'TOO_OLD', '/call_id was made at 1970-01-01'],
+    ['what is far ahead', () => callEvent({ id: made(Date.now() + 2 * DAY) }), 'IN_THE_FUTURE', '/id was made at'],
+    [
+      'a call of another age',
+      () => callRecord({ call_id: made(2 ** 48 - 1) }),
+      'IN_THE_FUTURE',
+      '/call_id was made at',
+    ],
+  ])('rejects %s alone', async (_name, bad, code, message) => {
+    const { body } = await post({ records: [callEvent(), bad(), callEvent()] });
+    expect(body).toMatchObject({ accepted: 2, duplicates: 0, rejected: [{ index: 1, code }] });
+    expect(body.rejected[0].message).toContain(message);
+  });
+
+  test('takes what is from yesterday, and from a clock that is ahead for hours', async () => {
+    const records = [callEvent({ id: made(Date.now() - 80 * DAY) }), callEvent({ id: made(Date.now() + DAY / 2) })];
+    expect((await post({ records })).body).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
+  });
+
+  test('lets no organization stand in the way of another one’s records, whatever ids it takes', async () => {
+    await one.api('POST', '/api/orgs', { id: 'rival', name: 'Rival' });
+    const records = [callRecord(), callEvent(), callStart(), agentRecord()];
+    const taken = records.map((record) => ({ ...record, org_id: 'rival' }));
+    expect((await one.node('rival', 'POST', '/api/sync/logs', { records: taken })).body.accepted).toBe(4);
+    expect((await post({ records })).body).toEqual({ accepted: 4, duplicates: 0, rejected: [] });
+  });
+
+  test('stores a line whose text Postgres does not take although its value is good', async () => {
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    const [a, b, c] = [callEvent(), callEvent(), callEvent()];
+    const twice = JSON.stringify(b).replace('"detail":', `"detail":${deep},"detail":`);
+    const large = JSON.stringify(c).replace('"kind":"play"', '"kind":"play","n":1e300000,"m":1e400');
+    const { body } = await post(`${lines([a])}\n${twice}\n${large}`, NDJSON);
+    expect(body).toEqual({ accepted: 3, duplicates: 0, rejected: [] });
+    expect(await recordOf(b.id)).toEqual(b);
+    expect(await recordOf(c.id)).toMatchObject({ detail: [{ kind: 'play', n: null, m: null }] });
+  });
+
+  test('stores the text of a line as it came, with what is beyond a JavaScript number', async () => {
+    const event = callEvent();
+    const line = JSON.stringify(event).replace('"kind":"play"', '"kind":"play","n":1.0000000000000000001');
+    expect((await post(line, NDJSON)).body.accepted).toBe(1);
+    const sql = `SELECT record #>> '{detail,0,n}' AS n FROM call_event WHERE id = $1`;
+    expect((await one.database.query(sql, [event.id])).rows).toEqual([{ n: '1.0000000000000000001' }]);
+  });
+
+  test('asks to come again when the database is away', async () => {
+    const log = createLogger({ level: 'silent', mode: 'test' });
+    const metrics = createMetrics({ mode: 'test', version: '0.0.0' });
+    const database = postgresDatabase(new pg.Pool({ host: '127.0.0.1', port: await freePort() }));
+    const node = async () => ({ kind: 'node' as const, orgId: 'abc', generation: 1 });
+    const options = { database, partitions: logPartitions(database), retentionDays: 90, metrics, log };
+    const authenticators = { node, user: async () => undefined };
+    const app = await createApp({ log, metrics, authenticators, features: [logRoutes(options)] });
+    const headers = { 'x-sync-token': 'any' };
+    const payload = { records: [callEvent()] };
+    const answer = await app.inject({ method: 'POST', url: '/api/sync/logs', headers, payload });
+    expect(answer.json()).toMatchObject({ status: 503, code: 'OVERLOADED' });
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    await app.close();
+    await database.close();
   });
 
   test.each<[string, unknown, { readonly [name: string]: string }, number, string]>([

@@ -40,9 +40,21 @@ function nestsDeeper(value: unknown, levels: number): boolean {
 /** Escapes may stand for what Postgres refuses, and a number of few characters for one with a hundred thousand digits. */
 const NOT_PLAIN = /\\u|[:,[\s]-?\d[\d.]*[eE]/;
 
+/** More brackets than this may nest deeper than Postgres can read; of a name that comes twice, the value that was checked is the last one alone. */
+const MOST_BRACKETS = 200;
+
 /** A line that was read as a record, as jsonb takes it: mostly as it came, for making it anew costs as much as reading it did. */
 export function lineText(line: string, record: LogRecord): string {
-  return NOT_PLAIN.test(line) ? recordText(record) : line;
+  return NOT_PLAIN.test(line) || opensMore(line, MOST_BRACKETS) ? recordText(record) : line;
+}
+
+function opensMore(line: string, most: number): boolean {
+  let count = 0;
+  for (let index = 0; index < line.length; index++) {
+    const code = line.charCodeAt(index);
+    if ((code === 0x5b || code === 0x7b) && ++count > most) return true;
+  }
+  return false;
 }
 
 /** A record's text as jsonb takes it. */

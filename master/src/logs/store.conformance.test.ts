@@ -82,6 +82,26 @@ describe.each([
     expect(stored).toBe(1);
   });
 
+  onlyPostgres(`are asked for again when their connection is cut, and then stored once (${name})`, async () => {
+    const records = [callRecord(), callEvent()];
+    const post = () => one.node('abc', 'POST', '/api/sync/logs', { records });
+    await one.database.transaction(async (tx) => {
+      // Who deletes an organization keeps records of it waiting: long enough to cut their connection.
+      await tx.query(`SELECT 1 FROM organization WHERE id = 'abc' FOR UPDATE`);
+      const answer = post();
+      const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR KEY SHARE%'`;
+      await expect.poll(async () => (await one.database.query(cut)).rowCount).toBe(1);
+      expect(await answer).toMatchObject({
+        status: 503,
+        body: { code: 'OVERLOADED' },
+        headers: { 'retry-after': '2' },
+      });
+    });
+    expect((await post()).body).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
+    expect((await post()).body).toEqual({ accepted: 0, duplicates: 2, rejected: [] });
+  });
+
   test.skipIf(isSkipped)(`of several batches count for the one that brought them first (${name})`, async () => {
     const [a, b, c, d] = [callEvent(), callRecord(), agentRecord(), callEvent()];
     expect(await store([[a, b], [], [a, c, c], [b, d]])).toEqual([2, 0, 1, 1]);
