@@ -74,7 +74,7 @@ function call(route: Route, url: string, body?: unknown, headers?: { readonly [n
 /** All that a refused request must leave as it was. */
 async function everything(): Promise<unknown> {
   const tables = ['organization', 'organization_key', 'script', 'script_version', 'campaign', 'change_log'];
-  const others = ['app_user', 'refresh_token', 'call_record', 'call_event', 'activity_record'];
+  const others = ['app_user', 'refresh_token', 'call_record', 'call_event', 'activity_record', 'agent_state'];
   const read = async (table: string): Promise<unknown> =>
     (await one.database.query(`SELECT * FROM ${table} ORDER BY 1, 2`)).rows;
   return Promise.all([...tables, ...others].map(read));
