@@ -41,22 +41,24 @@ async function main(): Promise<void> {
   console.log(
     `${cpus()[0]?.model}, ${cpus().length} cores; Node ${process.version}; fsync on; ${NODES} nodes, batches of ${BATCH} records in gzip`,
   );
-  const rate = await steady(floor, target);
+  const rate = await steady(floor, target, master.child.pid ?? 0);
   console.log(`  memory of the master  ${memory.tell()}`);
   await overload(real, target, rate);
   console.log(`  memory of the master  ${memory.tell()}`);
   memory.stop();
 }
 
-async function steady(floor: string, target: Target): Promise<number> {
-  const rates: { readonly one: number; readonly four: number; readonly master: number }[] = [];
+async function steady(floor: string, target: Target, pid: number): Promise<number> {
+  const rates: { readonly one: number; readonly four: number; readonly master: number; readonly cpu: number }[] = [];
   await sendSteadily(target, packedOf(makeBatches(NODES)), NODES);
   await bareInserts(floor, makeBatches(NODES), 1);
   for (let round = 0; round < ROUNDS; round++) {
     const one = rateOf(await settled(() => bareInserts(floor, makeBatches(BATCHES), 1)));
     const four = rateOf(await settled(() => bareInserts(floor, makeBatches(BATCHES), 4)));
     const packed = packedOf(makeBatches(BATCHES));
-    rates.push({ one, four, master: rateOf(await settled(() => sendSteadily(target, packed, NODES))) });
+    const before = cpuMs(pid);
+    const seconds = await settled(() => sendSteadily(target, packed, NODES));
+    rates.push({ one, four, master: rateOf(seconds), cpu: (cpuMs(pid) - before) / (seconds * 1000) });
   }
   const middle = (pick: (rate: (typeof rates)[number]) => number): number =>
     rates.map(pick).sort((a, b) => a - b)[Math.floor(rates.length / 2)] ?? 0;
@@ -66,6 +68,10 @@ async function steady(floor: string, target: Target): Promise<number> {
   );
   console.log(
     `  master                ${master.toFixed(0)}: ${((master / Math.max(one, four)) * 100).toFixed(0)} % of the better`,
+  );
+  const cpu = middle((r) => r.cpu);
+  console.log(
+    `  its processor time    ${(cpu * 100).toFixed(0)} % of a core, ${((cpu / master) * 1e6).toFixed(1)} µs a record`,
   );
   return master;
 }
@@ -164,6 +170,14 @@ async function makeOrganization(port: number): Promise<void> {
   const login = await send('/api/auth/login', { email: 'admin@localhost', password: PASSWORD });
   const token = /"access_token":"([^"]+)"/.exec(login)?.[1];
   await send('/api/orgs', { id: ORG, name: 'Bench' }, token);
+}
+
+/** Processor time of a process so far, of all its threads (proc(5), fields 14 and 15, in ticks of 10 ms). */
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Resident memory of a process, looked at ten times a second. */

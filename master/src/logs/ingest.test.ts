@@ -8,7 +8,7 @@ import { timeBounds } from './uuid-day.ts';
 
 const batchOf = (count: number): readonly StorableRecord[] =>
   parseBatch(
-    Array.from({ length: count }, () => ({ value: callEvent(), line: undefined })),
+    Array.from({ length: count }, () => callEvent()),
     'abc',
     timeBounds(Date.now(), 90),
   ).records;

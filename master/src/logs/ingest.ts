@@ -1,6 +1,5 @@
 import { DatabaseAway, DatabaseError } from '../database/index.ts';
 import type { StorableRecord } from './parse.ts';
-import { recordText } from './storable.ts';
 import type { StoreBatches } from './store.ts';
 
 /** What became of a batch. */
@@ -97,25 +96,13 @@ async function storeAlone(store: StoreBatches, records: readonly StorableRecord[
     return { accepted: (await store([records]))[0] ?? 0, refused: [] };
   } catch (error) {
     if (!isOfTheData(error)) throw error;
-    const [first] = records;
-    if (records.length === 1 && first) return storeRewritten(store, first);
+    if (records.length === 1) return { accepted: 0, refused: records };
     const middle = records.length >> 1;
     const halves = [await storeAlone(store, records.slice(0, middle)), await storeAlone(store, records.slice(middle))];
     return {
       accepted: halves.reduce((sum, { accepted }) => sum + accepted, 0),
       refused: halves.flatMap(({ refused }) => refused),
     };
-  }
-}
-
-/** A line may hold what its value does not, such as a name that comes twice. */
-async function storeRewritten(store: StoreBatches, record: StorableRecord): Promise<Outcome> {
-  try {
-    const accepted = await store([[{ ...record, text: recordText(record.record) }]]);
-    return { accepted: accepted[0] ?? 0, refused: [] };
-  } catch (error) {
-    if (!isOfTheData(error)) throw error;
-    return { accepted: 0, refused: [record] };
   }
 }
 

@@ -192,7 +192,7 @@ describe('POST /api/sync/logs', () => {
     expect((await post({ records })).body).toEqual({ accepted: 4, duplicates: 0, rejected: [] });
   });
 
-  test('stores a line whose text Postgres does not take although its value is good', async () => {
+  test('stores what was checked, and not what else a line may hold', async () => {
     const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
     const [a, b, c] = [callEvent(), callEvent(), callEvent()];
     const twice = JSON.stringify(b).replace('"detail":', `"detail":${deep},"detail":`);
@@ -201,14 +201,6 @@ describe('POST /api/sync/logs', () => {
     expect(body).toEqual({ accepted: 3, duplicates: 0, rejected: [] });
     expect(await recordOf(b.id)).toEqual(b);
     expect(await recordOf(c.id)).toMatchObject({ detail: [{ kind: 'play', n: null, m: null }] });
-  });
-
-  test('stores the text of a line as it came, with what is beyond a JavaScript number', async () => {
-    const event = callEvent();
-    const line = JSON.stringify(event).replace('"kind":"play"', '"kind":"play","n":1.0000000000000000001');
-    expect((await post(line, NDJSON)).body.accepted).toBe(1);
-    const sql = `SELECT record #>> '{detail,0,n}' AS n FROM call_event WHERE id = $1`;
-    expect((await one.database.query(sql, [event.id])).rows).toEqual([{ n: '1.0000000000000000001' }]);
   });
 
   test('asks to come again when the database is away', async () => {

@@ -1,7 +1,7 @@
 import { AgentRecord, CallEventRecord, CallRecord, CallStartRecord, type LogRecord } from '@voiceoi/contracts';
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
-import { lineText, recordText, storabilityProblem } from './storable.ts';
+import { recordText, storabilityProblem } from './storable.ts';
 import { dayOf, type TimeBounds, uuidTime } from './uuid-day.ts';
 
 /** A record that is not taken; `index` is its place in the batch. */
@@ -9,12 +9,6 @@ export interface RejectedRecord {
   readonly index: number;
   readonly code: 'BAD_JSON' | 'INVALID' | 'FOREIGN_ORGANIZATION' | 'TOO_OLD' | 'IN_THE_FUTURE';
   readonly message: string;
-}
-
-/** What may be a record: a value, undefined for what was no JSON, with the line that it was read from. */
-export interface Candidate {
-  readonly value: unknown;
-  readonly line: string | undefined;
 }
 
 /** A record that was checked, with all that storing it needs. */
@@ -46,31 +40,29 @@ export function splitLines(text: string): readonly string[] {
   return text.split('\n').filter((line) => line.trim() !== '');
 }
 
-/** A line as a candidate. */
-export function readLine(line: string): Candidate {
+/** A line as a value; undefined when it is broken. */
+export function readLine(line: string): unknown {
   try {
-    return { value: JSON.parse(line), line };
+    return JSON.parse(line);
   } catch {
-    return { value: undefined, line };
+    return undefined;
   }
 }
 
-/** Checks each record by itself, so that one that is wrong holds nothing back. */
-export function parseBatch(candidates: readonly Candidate[], orgId: string, bounds: TimeBounds): ParsedBatch {
+/** Checks each record by itself, so that one that is wrong holds nothing back. Undefined stands for what was no JSON. */
+export function parseBatch(values: readonly unknown[], orgId: string, bounds: TimeBounds): ParsedBatch {
   const records: StorableRecord[] = [];
   const rejected: RejectedRecord[] = [];
-  candidates.forEach((candidate, index) => {
-    const problem = checkRecord(candidate.value, orgId) ?? checkTime(candidate.value as LogRecord, bounds);
+  values.forEach((value, index) => {
+    const problem = checkRecord(value, orgId) ?? checkTime(value as LogRecord, bounds);
     if (problem) rejected.push({ index, ...problem });
-    else records.push(storable(candidate, index));
+    else records.push(storable(value as LogRecord, index));
   });
   return { records, rejected };
 }
 
-function storable({ value, line }: Candidate, index: number): StorableRecord {
-  const record = value as LogRecord;
-  const text = line === undefined ? recordText(record) : lineText(line, record);
-  return { index, record, text, day: dayOf(uuidTime(onceBy(record)) ?? 0) };
+function storable(record: LogRecord, index: number): StorableRecord {
+  return { index, record, text: recordText(record), day: dayOf(uuidTime(onceBy(record)) ?? 0) };
 }
 
 /** The UUIDv7 that a record is stored once by; one call may come under two ids, from before and after a node was killed. */

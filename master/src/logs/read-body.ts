@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { FastifyRequest } from 'fastify';
 import { ProblemError, validationFailed } from '../http/index.ts';
-import { type Candidate, readLine, splitLines } from './parse.ts';
+import { readLine, splitLines } from './parse.ts';
 
 const decompress = promisify(gunzip);
 
@@ -21,17 +21,16 @@ export function expectedBytes({ headers }: FastifyRequest): number {
   return Math.max(LEAST_BYTES, Math.min(unpacked, MOST_BYTES));
 }
 
-/** Reads the candidates of a request's body; `onUnpacked` is told how large it is. @throws ProblemError for a body that is wrong as a whole */
-export async function readCandidates(
+/** Reads what may be records from a request's body; `onUnpacked` is told how large it is. @throws ProblemError for a body that is wrong as a whole */
+export async function readRecords(
   request: FastifyRequest,
   onUnpacked: (bytes: number) => void,
-): Promise<readonly Candidate[]> {
+): Promise<readonly unknown[]> {
   const bytes = await unpacked(request);
   onUnpacked(Math.max(LEAST_BYTES, bytes.length));
   const text = bytes.toString('utf8');
   const isLines = request.headers['content-type']?.toLowerCase().startsWith(NDJSON) ?? false;
-  if (isLines) return bounded(splitLines(text)).map(readLine);
-  return bounded(readEnvelope(text)).map((value) => ({ value, line: undefined }));
+  return isLines ? bounded(splitLines(text)).map(readLine) : bounded(readEnvelope(text));
 }
 
 function bounded<T>(records: readonly T[]): readonly T[] {

@@ -8,7 +8,7 @@ import { type Admission, logAdmission } from './admission.ts';
 import { startIngest } from './ingest.ts';
 import { parseBatch, type RejectedRecord, type StorableRecord } from './parse.ts';
 import type { Partitions } from './partitions.ts';
-import { MOST_BYTES, MOST_RECORDS, NDJSON, readCandidates } from './read-body.ts';
+import { MOST_BYTES, MOST_RECORDS, NDJSON, readRecords } from './read-body.ts';
 import { batchStore } from './store.ts';
 import { timeBounds } from './uuid-day.ts';
 
@@ -59,8 +59,8 @@ export function logRoutes({
     orgId: string,
     onUnpacked: (bytes: number) => void,
   ): Promise<LogAnswer> => {
-    const candidates = await readCandidates(request, onUnpacked);
-    const { records, rejected } = parseBatch(candidates, orgId, timeBounds(Date.now(), retentionDays));
+    const values = await readRecords(request, onUnpacked);
+    const { records, rejected } = parseBatch(values, orgId, timeBounds(Date.now(), retentionDays));
     const { accepted, refused } = await ingest.add(records);
     const all = [...rejected, ...refused.map(refusal)].sort((a, b) => a.index - b.index);
     if (all.length > 0) log.warn({ org: orgId, rejected: all.slice(0, 5) }, 'records rejected');

@@ -37,27 +37,10 @@ function nestsDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner) => nestsDeeper(inner, levels - 1));
 }
 
-/** Escapes may stand for what Postgres refuses, and a number of few characters for one with a hundred thousand digits. */
-const NOT_PLAIN = /\\u|[:,[\s]-?\d[\d.]*[eE]/;
-
-/** More brackets than this may nest deeper than Postgres can read; of a name that comes twice, the value that was checked is the last one alone. */
-const MOST_BRACKETS = 200;
-
-/** A line that was read as a record, as jsonb takes it: mostly as it came, for making it anew costs as much as reading it did. */
-export function lineText(line: string, record: LogRecord): string {
-  return NOT_PLAIN.test(line) || opensMore(line, MOST_BRACKETS) ? recordText(record) : line;
-}
-
-function opensMore(line: string, most: number): boolean {
-  let count = 0;
-  for (let index = 0; index < line.length; index++) {
-    const code = line.charCodeAt(index);
-    if ((code === 0x5b || code === 0x7b) && ++count > most) return true;
-  }
-  return false;
-}
-
-/** A record's text as jsonb takes it. */
+/**
+ * A record's text as jsonb takes it. It is made anew from what was checked: a line may hold more, such as a name that comes twice or a number of
+ * a hundred thousand digits, and to look for all that is no clear gain over making it (docs/benchmarks.md).
+ */
 export function recordText(record: LogRecord): string {
   const text = JSON.stringify(record);
   return /\\u(0000|d[89a-f])/.test(text) ? JSON.stringify(cleaned(record)) : text;

@@ -26,11 +26,7 @@ describe.each([
   afterAll(() => (isSkipped ? undefined : one.stop()));
 
   const parsed = (records: readonly object[]): readonly StorableRecord[] =>
-    parseBatch(
-      records.map((value) => ({ value, line: undefined })),
-      'abc',
-      timeBounds(Date.now(), 90),
-    ).records;
+    parseBatch(records, 'abc', timeBounds(Date.now(), 90)).records;
   const store = (batches: readonly (readonly object[])[], partitions: Partitions = logPartitions(one.database)) =>
     batchStore(one.database, partitions)(batches.map(parsed));
   const insert = async (records: readonly object[]): Promise<number> => (await store([records]))[0] ?? -1;
