@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { CampaignId, NodeId, OrgId, ScriptId, Timestamp, Uuid, Version } from './ids.ts';
 
+// Records are open: a node that is newer than the master may say more, and what it says is kept.
 const common = {
   id: Uuid,
   org_id: OrgId,
@@ -16,51 +17,45 @@ const text = (maxLength: number) => Type.String({ maxLength });
 const milliseconds = Type.Number({ minimum: 0 });
 
 /** What is known of a call as it begins; feeds the live view and counts as no call. */
-export const CallStartRecord = Type.Object(
-  {
-    ...common,
-    type: Type.Literal('call_start'),
-    call_id: Uuid,
-    campaign_id: CampaignId,
-    script_id: Type.Optional(ScriptId),
-    version: Type.Optional(Version),
-    canary: Type.Optional(Type.Boolean()),
-    caller: Type.Optional(text(256)),
-    lead_id: Type.Optional(text(256)),
-    started_at: Timestamp,
-  },
-  { additionalProperties: false },
-);
+export const CallStartRecord = Type.Object({
+  ...common,
+  type: Type.Literal('call_start'),
+  call_id: Uuid,
+  campaign_id: CampaignId,
+  script_id: Type.Optional(ScriptId),
+  version: Type.Optional(Version),
+  canary: Type.Optional(Type.Boolean()),
+  caller: Type.Optional(text(256)),
+  lead_id: Type.Optional(text(256)),
+  started_at: Timestamp,
+});
 export type CallStartRecord = Static<typeof CallStartRecord>;
 
 /** One per call, at its end, whatever became of it. */
-export const CallRecord = Type.Object(
-  {
-    ...common,
-    type: Type.Literal('call'),
-    call_id: Uuid,
-    campaign_id: text(128),
-    script_id: Type.Optional(ScriptId),
-    version: Type.Optional(Version),
-    canary: Type.Optional(Type.Boolean()),
-    arm: Type.Optional(text(64)),
-    caller: Type.Optional(text(256)),
-    lead_id: Type.Optional(text(256)),
-    started_at: Timestamp,
-    answered_at: Type.Optional(Timestamp),
-    ended_at: Timestamp,
-    duration_ms: milliseconds,
-    outcome: CallOutcome,
-    disposition: Type.Optional(text(8)),
-    comment: Type.Optional(text(4096)),
-    fields: Type.Optional(Type.Record(Type.String(), Type.String())),
-    reason: Type.Optional(text(512)),
-    steps: Type.Integer({ minimum: 0 }),
-    first_command_ms: Type.Optional(milliseconds),
-    slowest_turn_ms: Type.Optional(milliseconds),
-  },
-  { additionalProperties: false },
-);
+export const CallRecord = Type.Object({
+  ...common,
+  type: Type.Literal('call'),
+  call_id: Uuid,
+  campaign_id: text(128),
+  script_id: Type.Optional(ScriptId),
+  version: Type.Optional(Version),
+  canary: Type.Optional(Type.Boolean()),
+  arm: Type.Optional(text(64)),
+  caller: Type.Optional(text(256)),
+  lead_id: Type.Optional(text(256)),
+  started_at: Timestamp,
+  answered_at: Type.Optional(Timestamp),
+  ended_at: Timestamp,
+  duration_ms: milliseconds,
+  outcome: CallOutcome,
+  disposition: Type.Optional(text(8)),
+  comment: Type.Optional(text(4096)),
+  fields: Type.Optional(Type.Record(Type.String(), Type.String())),
+  reason: Type.Optional(text(512)),
+  steps: Type.Integer({ minimum: 0 }),
+  first_command_ms: Type.Optional(milliseconds),
+  slowest_turn_ms: Type.Optional(milliseconds),
+});
 export type CallRecord = Static<typeof CallRecord>;
 
 /** One effect of a step: what was asked for and what came back, secrets and sealed values masked. */
@@ -82,41 +77,35 @@ export const EffectDetail = Type.Object({
 });
 
 /** One per step of a call, in order of `seq` from 0. `at_ms` counts from the start of the call. */
-export const CallEventRecord = Type.Object(
-  {
-    ...common,
-    type: Type.Literal('call_event'),
-    call_id: Uuid,
-    seq: Type.Integer({ minimum: 0 }),
-    step: text(64),
-    step_type: text(32),
-    outcome: text(64),
-    at_ms: milliseconds,
-    duration_ms: milliseconds,
-    turn_ms: Type.Optional(milliseconds),
-    detail: Type.Array(EffectDetail),
-  },
-  { additionalProperties: false },
-);
+export const CallEventRecord = Type.Object({
+  ...common,
+  type: Type.Literal('call_event'),
+  call_id: Uuid,
+  seq: Type.Integer({ minimum: 0 }),
+  step: text(64),
+  step_type: text(32),
+  outcome: text(64),
+  at_ms: milliseconds,
+  duration_ms: milliseconds,
+  turn_ms: Type.Optional(milliseconds),
+  detail: Type.Array(EffectDetail),
+});
 export type CallEventRecord = Static<typeof CallEventRecord>;
 
 /** Agent activity. */
-export const AgentRecord = Type.Object(
-  {
-    ...common,
-    type: Type.Literal('agent'),
-    agent: Type.String({ minLength: 1, maxLength: 64 }),
-    state: Type.Union([
-      Type.Literal('ready'),
-      Type.Literal('in_call'),
-      Type.Literal('paused'),
-      Type.Literal('logged_out'),
-    ]),
-    since: Timestamp,
-    call_id: Type.Optional(Uuid),
-  },
-  { additionalProperties: false },
-);
+export const AgentRecord = Type.Object({
+  ...common,
+  type: Type.Literal('agent'),
+  agent: Type.String({ minLength: 1, maxLength: 64 }),
+  state: Type.Union([
+    Type.Literal('ready'),
+    Type.Literal('in_call'),
+    Type.Literal('paused'),
+    Type.Literal('logged_out'),
+  ]),
+  since: Timestamp,
+  call_id: Type.Optional(Uuid),
+});
 export type AgentRecord = Static<typeof AgentRecord>;
 
 /** A record as `POST /api/sync/logs` takes it. */

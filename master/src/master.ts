@@ -5,9 +5,10 @@ import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
 import { campaignRoutes } from './campaigns/index.ts';
 import { type Database, migrate } from './database/index.ts';
+import { startHousekeeping } from './housekeeping/index.ts';
 import { type App, createApp } from './http/index.ts';
 import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
-import { logRoutes } from './logs/index.ts';
+import { agentRoutes, logPartitions, logRoutes } from './logs/index.ts';
 import { nodeOrders, startNodes } from './nodes/index.ts';
 import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
@@ -49,6 +50,11 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   await ensureInstance(database);
   const administrator = await ensureAdministrator(database, settings.ADMIN_EMAIL, settings.ADMIN_PASSWORD);
 
+  const retentionDays = settings.LOG_RETENTION_DAYS;
+  const partitions = logPartitions(database);
+  const housekeeping = startHousekeeping({ database, partitions, retentionDays, log });
+  await housekeeping.look(Date.now());
+
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
   const orders = nodeOrders(database, keys.signing);
@@ -82,7 +88,8 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       scriptRoutes(database, changes, scripts),
       sync.routes,
       nodes.routes,
-      logRoutes(database, metrics, log),
+      logRoutes({ database, partitions, retentionDays, metrics, log }),
+      agentRoutes(database),
       callRoutes(database),
     ],
   });
@@ -109,6 +116,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       health.stop();
       sync.stop();
       nodes.stop();
+      housekeeping.stop();
       await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
       // Behind the last commit, so that what can be published still is; the rest is found by the next master.
       await bus.stop();

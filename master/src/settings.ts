@@ -31,6 +31,9 @@ export const MASTER_VARIABLES = {
   DRAIN_SECONDS: integer({ min: 0, max: 3600, default: 20 }).about(
     'how long requests in flight may go on as the process ends',
   ),
+  LOG_RETENTION_DAYS: integer({ min: 0, max: 36_500, default: 90 }).about(
+    'how many days calls and their steps are kept; 0: for ever',
+  ),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info').about('what is logged'),
 };
 
@@ -48,6 +51,7 @@ export type ServiceSettings = Pick<
   | 'HOST'
   | 'PORT'
   | 'DRAIN_SECONDS'
+  | 'LOG_RETENTION_DAYS'
 >;
 
 /** A pool's configuration from the settings. */

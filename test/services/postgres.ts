@@ -54,12 +54,12 @@ export async function startPostgres(): Promise<PostgresService> {
   };
 }
 
-/** A server by Docker where it answers, else by Debian's binaries, on a free port of loopback. */
-export async function startPostgresServer(): Promise<Server> {
+/** A server by Docker where it answers, else by Debian's binaries, on a free port of loopback. `durable`: a commit waits for the disk, as in earnest. */
+export async function startPostgresServer({ durable = false } = {}): Promise<Server> {
   if (dockerAnswers()) return startContainer();
   const binaries = serverBinaries();
   if (!binaries) throw new Error(postgresSkipReason());
-  return startLocalServer(binaries);
+  return startLocalServer(binaries, durable);
 }
 
 async function startContainer(): Promise<Server> {
@@ -73,7 +73,7 @@ async function startContainer(): Promise<Server> {
   return { url, stop: async () => void (await container.stop()) };
 }
 
-async function startLocalServer(binaries: string): Promise<Server> {
+async function startLocalServer(binaries: string, durable: boolean): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'voiceoi-postgres-'));
   const as = processOwner();
   if (as) chownSync(folder, as.uid, as.gid);
@@ -85,7 +85,7 @@ async function startLocalServer(binaries: string): Promise<Server> {
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
-    fsync: 'off',
+    fsync: durable ? 'on' : 'off',
     max_connections: 200,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);

@@ -60,6 +60,7 @@ export async function startTestMaster({
       HOST: '127.0.0.1',
       PORT: 0,
       DRAIN_SECONDS: 1,
+      LOG_RETENTION_DAYS: 90,
     };
     const metrics = createMetrics({ mode: 'test', version: '0.0.0' });
     const redis = address && { connections: openRedis(address, 'test'), address };

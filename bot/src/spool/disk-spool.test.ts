@@ -160,7 +160,7 @@ describe('records', () => {
       sink.append('abc', records(0, 3));
       await vi.waitFor(() => expect(numbers()).toEqual([0, 1, 2]));
       expect(logs()).toHaveLength(3);
-      expect(sink.stats()).toEqual({ bytes: 0, dropped: 0, dead_letters: 0 });
+      await vi.waitFor(() => expect(sink.stats()).toEqual({ bytes: 0, dropped: 0, dead_letters: 0 }));
       expect(lines.filter(({ msg }) => msg.includes('wait'))).toHaveLength(1);
     },
   );

@@ -146,6 +146,18 @@ describe('GET /api/orgs/{org}/calls/{call}', () => {
     expect((await one.api('GET', path)).body).toEqual({ ...call, events: [a, b, c] });
   });
 
+  test('finds a call of weeks ago, and steps that were written down the day after it began', async () => {
+    const at = (epochMs: number): string => {
+      const time = epochMs.toString(16).padStart(12, '0');
+      return `${time.slice(0, 8)}-${time.slice(8)}${callRecord().id.slice(13)}`;
+    };
+    const midnight = Math.floor(Date.now() / 86_400_000 - 30) * 86_400_000;
+    const call = callRecord({ call_id: at(midnight - 60_000), id: at(midnight + 60_000) });
+    const events = [-59_000, 59_000].map((ms, seq) => callEvent({ id: at(midnight + ms), call_id: call.call_id, seq }));
+    await send([call, ...events]);
+    expect((await one.api('GET', `/api/orgs/abc/calls/${call.call_id}`)).body).toEqual({ ...call, events });
+  });
+
   test('has an empty list of events for a call without steps', async () => {
     const call = callRecord({ outcome: 'refused', reason: 'MAX_CALLS', steps: 0 });
     await send([call]);

@@ -14,6 +14,7 @@ import {
   validationFailed,
 } from '../http/index.ts';
 import { mustExist } from '../keys/index.ts';
+import { readCall, readEvents } from './call.ts';
 import { readMoment } from './moment.ts';
 
 const Query = Type.Object({ ...ListQuery, ...CallFilters }, { additionalProperties: false });
@@ -66,18 +67,9 @@ export function callRoutes(database: Database): Feature {
       }),
       async (request) => {
         const { org_id: orgId, call_id: callId } = request.params;
-        const call = (
-          await database.query<Row>('SELECT record FROM call_record WHERE org_id = $1 AND call_id = $2', [
-            orgId,
-            callId,
-          ])
-        ).rows[0];
+        const call = await readCall(database, orgId, callId);
         if (!call) throw notFound(`call "${callId}" in organization "${orgId}"`);
-        const events = await database.query<{ record: unknown }>(
-          'SELECT record FROM call_event WHERE org_id = $1 AND call_id = $2 ORDER BY seq, id',
-          [orgId, callId],
-        );
-        return { ...call.record, events: events.rows.map(({ record }) => record) };
+        return { ...call, events: await readEvents(database, call) };
       },
     );
   };

@@ -1,4 +1,4 @@
-export { FOREIGN_KEY_VIOLATION, hasSqlState, UNIQUE_VIOLATION } from './error.ts';
+export { DatabaseAway, DatabaseError, FOREIGN_KEY_VIOLATION, hasSqlState, UNIQUE_VIOLATION } from './error.ts';
 export { migrate } from './migrations.ts';
 export { pgliteDatabase } from './pglite.ts';
 export type { Database, Queryable, QueryResult } from './port.ts';

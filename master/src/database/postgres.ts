@@ -38,7 +38,9 @@ async function run<Row>(
 }
 
 async function inTransaction<T>(pool: Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
+  const client = await pool.connect().catch((error: unknown) => {
+    throw databaseError(error);
+  });
   let broken = false;
   // A connection that is cut while nothing runs on it says so by an event; unheard, it would end the process.
   const onError = (): void => {

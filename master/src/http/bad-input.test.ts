@@ -80,6 +80,7 @@ async function everything(): Promise<unknown> {
     'call_record',
     'call_event',
     'activity_record',
+    'agent_state',
     'node_status',
     'node_order',
   ];

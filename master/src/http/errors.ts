@@ -1,5 +1,6 @@
 import type { ProblemDetail } from '@voiceoi/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DatabaseAway } from '../database/index.ts';
 import { PROBLEMS, type ProblemCode, ProblemError, problemBody } from './problems.ts';
 
 /** What Fastify's own errors are to the outside. */
@@ -45,6 +46,9 @@ function validationOf(error: unknown): ProblemError | undefined {
 
 function known(error: unknown): ProblemError | undefined {
   if (!(error instanceof Error)) return undefined;
+  // Whoever asks again is answered when it is back; a node keeps its records so long.
+  if (error instanceof DatabaseAway)
+    return new ProblemError('OVERLOADED', 'The database does not answer', { headers: { 'retry-after': '2' } });
   const code = 'code' in error ? String(error.code) : '';
   const entry = FASTIFY_CODES[code];
   if (entry)

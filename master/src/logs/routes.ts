@@ -1,23 +1,19 @@
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import { LogAnswer, LogBatch } from '@voiceoi/contracts';
 import { type Logger, labelBound, type Metrics } from '@voiceoi/kernel';
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { Database } from '../database/index.ts';
-import { type App, type Feature, ProblemError, route, validationFailed } from '../http/index.ts';
-import { parseBatch, readLine, splitLines } from './parse.ts';
-import { insertRecords } from './store.ts';
+import { type App, type Feature, ProblemError, route } from '../http/index.ts';
+import { type Admission, logAdmission } from './admission.ts';
+import { startIngest } from './ingest.ts';
+import { parseBatch, type RejectedRecord, type StorableRecord } from './parse.ts';
+import type { Partitions } from './partitions.ts';
+import { MOST_BYTES, MOST_RECORDS, NDJSON, readRecords } from './read-body.ts';
+import { batchStore } from './store.ts';
+import { timeBounds } from './uuid-day.ts';
 
-const decompress = promisify(gunzip);
-
-const MOST_BYTES = 4 * 1024 * 1024;
-const MOST_RECORDS = 1000;
-/** Batches that are worked on at once; more wait at the nodes. */
-const MOST_AT_ONCE = 64;
 /** Organizations with a line of their own in the metrics. */
 const MOST_LABELS = 500;
-const NDJSON = 'application/x-ndjson';
 
 const POST_LOGS = route({
   id: 'postLogs',
@@ -35,11 +31,41 @@ const BODY = {
   },
 };
 
+interface LogOptions {
+  readonly database: Database;
+  readonly partitions: Partitions;
+  /** Records that are older are not taken; 0: all are. */
+  readonly retentionDays: number;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly admission?: Admission;
+}
+
 /** Takes the records of nodes: answers when they are durable. */
-export function logRoutes(database: Database, metrics: Metrics, log: Logger): Feature {
+export function logRoutes({
+  database,
+  partitions,
+  retentionDays,
+  metrics,
+  log,
+  admission = logAdmission(),
+}: LogOptions): Feature {
   const seconds = metrics.histogram('voiceoi_log_ingest_seconds', 'Records accepted → durable', ['org']);
   const label = labelBound(MOST_LABELS);
-  let atOnce = 0;
+  const ingest = startIngest(batchStore(database, partitions));
+
+  const take = async (
+    request: FastifyRequest,
+    orgId: string,
+    onUnpacked: (bytes: number) => void,
+  ): Promise<LogAnswer> => {
+    const values = await readRecords(request, onUnpacked);
+    const { records, rejected } = parseBatch(values, orgId, timeBounds(Date.now(), retentionDays));
+    const { accepted, refused } = await ingest.add(records);
+    const all = [...rejected, ...refused.map(refusal)].sort((a, b) => a.index - b.index);
+    if (all.length > 0) log.warn({ org: orgId, rejected: all.slice(0, 5) }, 'records rejected');
+    return { accepted, duplicates: records.length - refused.length - accepted, rejected: all };
+  };
 
   return (app: App) => {
     // These bodies may be packed, and may be lines: they are read here and not by the parsers that the rest of the API uses.
@@ -50,6 +76,7 @@ export function logRoutes(database: Database, metrics: Metrics, log: Logger): Fe
         { parseAs: 'buffer', bodyLimit: MOST_BYTES },
         (_request, body, done) => done(null, body),
       );
+      scope.addHook('onRequest', admission.enter);
       scope.post(
         '/api/sync/logs',
         // The handler checks record by record, so that one that is wrong is rejected alone; the body's schema is for the OpenAPI.
@@ -57,18 +84,11 @@ export function logRoutes(database: Database, metrics: Metrics, log: Logger): Fe
         async (request, reply) => {
           const { principal } = request;
           if (principal.kind !== 'node') throw new ProblemError('UNKNOWN_KEY', 'Send the organization’s key');
-          if (atOnce >= MOST_AT_ONCE)
-            throw new ProblemError('OVERLOADED', 'Too many batches at once', { headers: { 'retry-after': '1' } });
           const end = seconds.startTimer({ org: label(principal.orgId) });
-          atOnce++;
           try {
-            const { records, rejected } = parseBatch(await readRecords(request), principal.orgId);
-            const accepted = await insertRecords(database, records);
-            if (rejected.length > 0)
-              log.warn({ org: principal.orgId, rejected: rejected.slice(0, 5) }, 'records rejected');
-            return reply.code(202).send({ accepted, duplicates: records.length - accepted, rejected });
+            const answer = await admission.within(request, (share) => take(request, principal.orgId, share.resize));
+            return reply.code(202).send(answer);
           } finally {
-            atOnce--;
             end();
           }
         },
@@ -77,43 +97,6 @@ export function logRoutes(database: Database, metrics: Metrics, log: Logger): Fe
   };
 }
 
-async function readRecords(request: FastifyRequest): Promise<readonly unknown[]> {
-  const text = (await unpacked(request)).toString('utf8');
-  const isLines = request.headers['content-type']?.toLowerCase().startsWith(NDJSON) ?? false;
-  return isLines ? bounded(splitLines(text)).map(readLine) : bounded(readEnvelope(text));
-}
-
-function bounded<T>(records: readonly T[]): readonly T[] {
-  if (records.length <= MOST_RECORDS) return records;
-  throw new ProblemError('TOO_LARGE', `A batch has at most ${MOST_RECORDS} records; this one has ${records.length}`);
-}
-
-async function unpacked(request: FastifyRequest): Promise<Buffer> {
-  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const encoding = request.headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return body;
-  if (encoding.toLowerCase() !== 'gzip')
-    throw new ProblemError('UNSUPPORTED_MEDIA_TYPE', 'Content-Encoding may be gzip');
-  try {
-    return await decompress(body, { maxOutputLength: MOST_BYTES });
-  } catch (error) {
-    const isTooLarge = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
-    if (isTooLarge) throw new ProblemError('TOO_LARGE', 'A batch has at most 4 MiB unpacked');
-    throw validationFailed([{ path: '', message: 'is not gzip, though Content-Encoding says so' }]);
-  }
-}
-
-function readEnvelope(text: string): readonly unknown[] {
-  const value = parseJson(text);
-  const records = typeof value === 'object' && value !== null && 'records' in value ? value.records : undefined;
-  if (!Array.isArray(records)) throw validationFailed([{ path: '/records', message: 'has to be a list' }]);
-  return records;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw validationFailed([{ path: '', message: 'is no JSON' }]);
-  }
+function refusal({ index }: StorableRecord): RejectedRecord {
+  return { index, code: 'INVALID', message: 'holds what the database does not take' };
 }

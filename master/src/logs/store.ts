@@ -1,97 +1,87 @@
-import type { CallEventRecord, CallRecord, LogRecord } from '@voiceoi/contracts';
+import type { AgentRecord } from '@voiceoi/contracts';
 import { type Database, hasSqlState, type Queryable } from '../database/index.ts';
-import { recordText, storableText } from './storable.ts';
+import { ProblemError } from '../http/index.ts';
+import { insertAgentStates } from './agent-store.ts';
+import { onceBy, type StorableRecord } from './parse.ts';
+import type { LogTable, Partitions } from './partitions.ts';
+import { array, insertCalls, insertEvents, insertOthers, type Row } from './rows.ts';
 
 const DEADLOCK = '40P01';
+/** What Postgres answers where a row has no partition. */
+const CHECK_VIOLATION = '23514';
 const MOST_TRIES = 5;
 
-/** Stores records once each, whatever is sent again; returns how many were new. All or none. */
-export async function insertRecords(database: Database, records: readonly LogRecord[]): Promise<number> {
-  if (records.length === 0) return 0;
-  // In one order for all: two batches that share records wait for each other in turn instead of in a circle.
-  const sorted = [...records].sort((a, b) => compare(onceBy(a), onceBy(b)));
+/** Stores batches in one transaction; answers for each how many of its records were new. All or none. */
+export type StoreBatches = (batches: readonly (readonly StorableRecord[])[]) => Promise<readonly number[]>;
+
+/** Stores each record once, whatever is sent again, by whomever. */
+export function batchStore(database: Database, partitions: Partitions): StoreBatches {
+  return async (batches) => {
+    const rows = distinctRows(batches);
+    const accepted = batches.map(() => 0);
+    if (rows.length === 0) return accepted;
+    const fresh = await insertRows(database, partitions, rows);
+    for (const { batch } of fresh) accepted[batch] = (accepted[batch] ?? 0) + 1;
+    return accepted;
+  };
+}
+
+/** Records that came twice count for the batch that came first. In one order for all: transactions that share records wait in turn, not in a circle. */
+function distinctRows(batches: readonly (readonly StorableRecord[])[]): readonly Row[] {
+  const rows = new Map<string, Row>();
+  batches.forEach((records, batch) => {
+    for (const { record, text, day } of records) {
+      const key = `${record.org_id}/${onceBy(record)}`;
+      const name = `${record.type}/${key}`;
+      if (!rows.has(name)) rows.set(name, { record, text, day, batch, key });
+    }
+  });
+  return [...rows.values()].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+}
+
+async function insertRows(database: Database, partitions: Partitions, rows: readonly Row[]): Promise<readonly Row[]> {
   for (let tries = 1; ; tries++) {
     try {
-      return await database.transaction((tx) => insertSorted(tx, sorted));
+      for (const [table, days] of daysOf(rows)) await partitions.ensure(table, [...days]);
+      return await database.transaction((tx) => insertSorted(tx, rows));
     } catch (error) {
       // A circle is left where one id came with two calls, which no node sends.
-      if (tries >= MOST_TRIES || !hasSqlState(error, DEADLOCK)) throw error;
+      const isPassing = hasSqlState(error, DEADLOCK) || hasSqlState(error, CHECK_VIOLATION);
+      if (tries >= MOST_TRIES || !isPassing) throw error;
+      partitions.forget();
     }
   }
 }
 
-/** What a record is stored once by; one call may come under two ids, from before and after a node was killed. */
-function onceBy(record: LogRecord): string {
-  return record.type === 'call' ? record.call_id : record.id;
+function tableOf({ record }: Row): LogTable {
+  return record.type === 'call' ? 'call_record' : record.type === 'call_event' ? 'call_event' : 'activity_record';
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function daysOf(rows: readonly Row[]): ReadonlyMap<LogTable, ReadonlySet<string>> {
+  const days = new Map<LogTable, Set<string>>();
+  for (const row of rows) {
+    const table = tableOf(row);
+    const known = days.get(table);
+    if (known) known.add(row.day);
+    else days.set(table, new Set([row.day]));
+  }
+  return days;
 }
 
-async function insertSorted(tx: Queryable, records: readonly LogRecord[]): Promise<number> {
-  const calls = records.filter((record) => record.type === 'call');
-  const events = records.filter((record) => record.type === 'call_event');
-  const others = records.filter((record) => record.type === 'call_start' || record.type === 'agent');
-  return (await insertCalls(tx, calls)) + (await insertEvents(tx, events)) + (await insertActivity(tx, others));
+async function insertSorted(tx: Queryable, rows: readonly Row[]): Promise<readonly Row[]> {
+  await holdOrganizations(tx, [...new Set(rows.map(({ record }) => record.org_id))]);
+  const of = (table: LogTable): readonly Row[] => rows.filter((row) => tableOf(row) === table);
+  const calls = await insertCalls(tx, of('call_record'));
+  const events = await insertEvents(tx, of('call_event'));
+  const others = await insertOthers(tx, of('activity_record'));
+  const agents = others.map(({ record }) => record).filter((record): record is AgentRecord => record.type === 'agent');
+  await insertAgentStates(tx, agents);
+  return [...calls, ...events, ...others];
 }
 
-const CALLS = `INSERT INTO call_record (id, org_id, call_id, node_id, campaign_id, version, caller, outcome, disposition, started_at, record)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::jsonb[])
-ON CONFLICT DO NOTHING`;
-
-async function insertCalls(tx: Queryable, calls: readonly CallRecord[]): Promise<number> {
-  if (calls.length === 0) return 0;
-  const column = <T>(pick: (call: CallRecord) => T): T[] => calls.map(pick);
-  const { rowCount } = await tx.query(CALLS, [
-    column(({ id }) => id),
-    column(({ org_id }) => org_id),
-    column(({ call_id }) => call_id),
-    column(({ node_id }) => node_id),
-    column(({ campaign_id }) => storableText(campaign_id)),
-    column(({ version }) => version ?? null),
-    column(({ caller }) => storableOrNull(caller)),
-    column(({ outcome }) => outcome),
-    column(({ disposition }) => storableOrNull(disposition)),
-    column(({ started_at }) => started_at),
-    column(recordText),
-  ]);
-  return rowCount;
-}
-
-const EVENTS = `INSERT INTO call_event (id, org_id, call_id, seq, occurred_at, record)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::timestamptz[], $6::jsonb[]) ON CONFLICT DO NOTHING`;
-
-async function insertEvents(tx: Queryable, events: readonly CallEventRecord[]): Promise<number> {
-  if (events.length === 0) return 0;
-  const columns = [
-    events.map(({ id }) => id),
-    events.map(({ org_id }) => org_id),
-    events.map(({ call_id }) => call_id),
-  ];
-  const { rowCount } = await tx.query(EVENTS, [
-    ...columns,
-    events.map(({ seq }) => seq),
-    events.map(({ occurred_at }) => occurred_at),
-    events.map(recordText),
-  ]);
-  return rowCount;
-}
-
-const ACTIVITY = `INSERT INTO activity_record (id, org_id, type, occurred_at, record)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[]) ON CONFLICT DO NOTHING`;
-
-async function insertActivity(tx: Queryable, records: readonly LogRecord[]): Promise<number> {
-  if (records.length === 0) return 0;
-  const columns = [records.map(({ id }) => id), records.map(({ org_id }) => org_id), records.map(({ type }) => type)];
-  const { rowCount } = await tx.query(ACTIVITY, [
-    ...columns,
-    records.map(({ occurred_at }) => occurred_at),
-    records.map(recordText),
-  ]);
-  return rowCount;
-}
-
-function storableOrNull(text: string | undefined): string | null {
-  return text === undefined ? null : storableText(text);
+/** Records have no foreign key (0002_partitions.sql): that their organizations are there, and stay so long, is seen to here. */
+async function holdOrganizations(tx: Queryable, orgIds: readonly string[]): Promise<void> {
+  const sql = 'SELECT id FROM organization WHERE id = ANY($1::text[]) ORDER BY id FOR KEY SHARE';
+  const { rowCount } = await tx.query(sql, [array(orgIds)]);
+  if (rowCount < orgIds.length) throw new ProblemError('UNKNOWN_KEY', 'The organization of this key is gone');
 }

@@ -2,3 +2,4 @@ export type { Head } from './bundles.ts';
 export { changesBetween } from './change-messages.ts';
 export type { Change, Revisions } from './revisions.ts';
 export { type Sync, startSync } from './sync.ts';
+export { trimChangeLog } from './trim.ts';
