@@ -13,7 +13,12 @@ export default defineConfig({
         ...source,
         test: {
           name: 'unit',
-          include: ['*/src/**/*.test.ts', 'tools/**/*.test.ts', 'test/architecture/**/*.test.ts'],
+          include: [
+            '*/src/**/*.test.ts',
+            'tools/**/*.test.ts',
+            'test/architecture/**/*.test.ts',
+            'test/golden/**/*.test.ts',
+          ],
           exclude: ['**/*.conformance.test.ts', '**/node_modules/**'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
