@@ -30,6 +30,8 @@ interface FollowerOptions {
 
 /** Longest history that is read; a node that is further behind asks the master. */
 const MOST_CHANGES = 500;
+/** Longest message that is read, in characters. The master's have 64 KiB at most; anyone may write to Redis, and reading takes its time from calls. */
+const LONGEST_MESSAGE = 80 * 1024;
 
 /** Follows one organization in Redis until `signal` is aborted. */
 export interface RedisFollower {
@@ -46,6 +48,7 @@ export function followRedis(options: FollowerOptions): RedisFollower {
   let isRepairing = false;
   let isAskedAgain = false;
   let isUp = false;
+  let refusals = 0;
 
   const setUp = (now: boolean): void => {
     if (now === isUp) return;
@@ -68,13 +71,18 @@ export function followRedis(options: FollowerOptions): RedisFollower {
     await messages.subscribe(channel);
     // What was said before we listened is in the history.
     repair();
+    refusals = 0;
     setUp(true);
   };
   const onError = (error: Error): void => {
-    if (/WRONGPASS|NOAUTH|NOPERM/.test(error.message)) events.refused();
+    // Not each time: a whole bundle is much to ask for.
+    if (/WRONGPASS|NOAUTH|NOPERM/.test(error.message) && Number.isInteger(Math.log2(++refusals))) events.refused();
+  };
+  const tryToBegin = (): void => {
+    begin().catch((error: unknown) => error instanceof Error && onError(error));
   };
   messages.on('error', onError);
-  messages.on('ready', () => void begin().catch((error: unknown) => error instanceof Error && onError(error)));
+  messages.on('ready', tryToBegin);
   messages.on('close', () => setUp(false));
   messages.on('message', (on: string, text: string) => {
     if (on !== channel) return;
@@ -82,7 +90,11 @@ export function followRedis(options: FollowerOptions): RedisFollower {
     if (isOrder(value)) events.order(value);
     else events.change(value, false);
   });
-  void look(options, () => isUp && repair());
+  void look(options, () => {
+    if (isUp) repair();
+    // The connection stands, and what was asked for on it was refused or had no answer.
+    else if (messages.status === 'ready') tryToBegin();
+  });
   const close = (): void => {
     connections.close();
     setUp(false);
@@ -119,6 +131,7 @@ async function repairOnce({ orgId, position, events }: FollowerOptions, { comman
 }
 
 function parseJson(text: string): unknown {
+  if (text.length > LONGEST_MESSAGE) return undefined;
   try {
     return JSON.parse(text);
   } catch {
