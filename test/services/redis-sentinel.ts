@@ -17,7 +17,7 @@ export interface RedisSentinels {
   stop(): Promise<void>;
 }
 
-const MASTER_NAME = 'voices';
+export const MASTER_NAME = 'voices';
 const HOST = '127.0.0.1';
 
 /** Starts them; resolves when a failover could be made. */
@@ -56,15 +56,17 @@ export async function startRedisSentinels(count = 1): Promise<RedisSentinels> {
   };
 }
 
-async function startSentinel(
+/** Starts one Sentinel; with settings of `tls` in the lines of its file it listens with TLS alone. */
+export async function startSentinel(
   folder: string,
   masterPort: number,
   quorum: number,
+  tls: readonly string[] = [],
 ): Promise<{ readonly port: number; readonly process: ChildProcess }> {
   const port = await freePort();
   const file = join(folder, `sentinel-${port}.conf`);
   const lines = [
-    `port ${port}`,
+    ...(tls.length > 0 ? [`port 0`, `tls-port ${port}`, ...tls] : [`port ${port}`]),
     `bind ${HOST}`,
     `dir ${folder}`,
     `sentinel monitor ${MASTER_NAME} ${HOST} ${masterPort} ${quorum}`,
