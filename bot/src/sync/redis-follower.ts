@@ -49,9 +49,11 @@ export function followRedis(options: FollowerOptions): RedisFollower {
   let isAskedAgain = false;
   let isUp = false;
   let refusals = 0;
+  const closing = new AbortController();
 
   const setUp = (now: boolean): void => {
-    if (now === isUp) return;
+    // What was under way when it was closed must not say that Redis is there.
+    if (now === isUp || (now && closing.signal.aborted)) return;
     isUp = now;
     events.up(now);
   };
@@ -61,7 +63,7 @@ export function followRedis(options: FollowerOptions): RedisFollower {
     if (isRepairing) return;
     isRepairing = true;
     repairOnce(options, connections)
-      .catch(() => events.missing())
+      .catch(() => closing.signal.aborted || events.missing())
       .finally(() => {
         isRepairing = false;
         if (isAskedAgain) repair();
@@ -90,12 +92,13 @@ export function followRedis(options: FollowerOptions): RedisFollower {
     if (isOrder(value)) events.order(value);
     else events.change(value, false);
   });
-  void look(options, () => {
+  void look(options.lookMs, closing.signal, () => {
     if (isUp) repair();
     // The connection stands, and what was asked for on it was refused or had no answer.
     else if (messages.status === 'ready') tryToBegin();
   });
   const close = (): void => {
+    closing.abort();
     connections.close();
     setUp(false);
   };
@@ -109,7 +112,7 @@ export function followRedis(options: FollowerOptions): RedisFollower {
   };
 }
 
-async function look({ lookMs, signal }: FollowerOptions, act: () => void): Promise<void> {
+async function look(lookMs: number, signal: AbortSignal, act: () => void): Promise<void> {
   while (!signal.aborted) {
     // Not all nodes at once.
     await pause(lookMs * (0.8 + Math.random() * 0.2), signal);
