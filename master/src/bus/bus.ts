@@ -61,7 +61,9 @@ export function startBus(options: BusOptions): EventBus {
 
   /** One organization's trouble, as with a server of a cluster that is away, must not be that of the others. */
   const forEach = async <T>(values: readonly T[], atOnce: number, work: (value: T) => Promise<void>): Promise<void> => {
-    const failures = await settle(values, atOnce, work);
+    const failures = await settle(values, atOnce, async (value) => {
+      if (!isStopped) await work(value);
+    });
     if (failures.length > 0) log.warn({ err: failures[0], organizations: failures.length }, NOT_COMPARED);
   };
   const isBehind = ({ epoch, revision }: Head, head: Head | undefined): boolean =>
@@ -81,7 +83,7 @@ export function startBus(options: BusOptions): EventBus {
     await bus.forget(orgId);
   };
   const look = async (): Promise<void> => {
-    if (!bus.isUp()) return;
+    if (isStopped || !bus.isUp()) return;
     // Before the database is read: who is made meanwhile is not taken for one who is gone.
     const known = await users.look();
     const { rows: instance } = await database.query<{ epoch: string }>('SELECT epoch FROM instance');

@@ -27,9 +27,12 @@ describe.skipIf(skip)('the event bus, when much goes wrong at once', () => {
     one.database.query(`UPDATE organization_key SET ${what} WHERE org_id = $1 AND generation = $2`, [org, generation]);
 
   beforeAll(async () => {
-    redis = await startRedis();
+    redis = await startRedis(['--user', 'voiceoi-own', 'on', '>secret', '~*', '&*', '+@all']);
     raw = redis.client();
-    one = await startTestMaster({ postgres: true, redis: { host: redis.host, port: redis.port, tls: false } });
+    one = await startTestMaster({
+      postgres: true,
+      redis: { host: redis.host, port: redis.port, tls: false, username: 'voiceoi-own', password: 'secret' },
+    });
     await makeOrg(one, 'abc');
   });
   afterAll(async () => {
@@ -108,6 +111,17 @@ describe.skipIf(skip)('the event bus, when much goes wrong at once', () => {
     expect(await raw.keys('voiceoi:{stranger}*')).toHaveLength(1);
   });
 
+  test('an organization that is called as the master’s own user does not put the master out', async () => {
+    await makeOrg(one, 'own');
+    await busOf(one, 'own');
+    await makeOrg(one, 'after-own');
+    await expect.poll(users, SOON).toContain('voiceoi-after-own');
+    expect((await raw.acl('LIST')).find((line) => line.includes('voiceoi-own'))).toMatch(/~\* .*\+@all/);
+    await one.api('DELETE', '/api/orgs/own');
+    await rename(one, 'abc', 'still there');
+    await isPublished('abc');
+  });
+
   test('an organization of a name that there was before does not inherit its history', async () => {
     await makeOrg(one, 'again');
     for (const name of ['a', 'b', 'c']) await rename(one, 'again', name);
@@ -134,6 +148,22 @@ describe.skipIf(skip)('the event bus, when much goes wrong at once', () => {
     const texts = await history('abc');
     expect(texts.map((text) => JSON.parse(text).hint === true)).toContain(true);
     expect(Math.max(...texts.map((text) => Buffer.byteLength(text)))).toBeLessThanOrEqual(64 * 1024);
+  });
+
+  test('many long changes that waited go in steps, and all of them', async () => {
+    await redis.kill();
+    for (let at = 0; at < 30; at++)
+      await one.master.revisions.change({ orgId: 'abc', actor: 'test' }, async (tx) => {
+        const long = `jsonb_build_object('long', repeat('${at % 10}', 60000))`;
+        await tx.query(`UPDATE campaign SET variables = ${long}, updated_at = now() WHERE org_id = 'abc'`);
+      });
+    await redis.restart();
+    raw = redis.client();
+    await isPublished('abc');
+    await expect.poll(waiting, SOON).toBe(0);
+    const last = await revisionOf(one, 'abc');
+    const revisions = (await history('abc')).map((text) => JSON.parse(text).to);
+    expect(revisions.slice(-30)).toEqual(Array.from({ length: 30 }, (_, at) => last - 29 + at));
   });
 
   test('more than 200 changes that waited are given up but for the last 200, and the history says nothing false', async () => {

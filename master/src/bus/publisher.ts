@@ -34,6 +34,9 @@ const REST_MS = 3_000;
 /** Changes of one organization that go in one round trip, and those of a history that is made anew. */
 const MOST = 200;
 
+/** Changes go in steps of this size, so that a slow way to Redis gets on with them, each within its time. */
+const MOST_CHARACTERS = 1024 * 1024;
+
 const UNPUBLISHED = 'SELECT DISTINCT org_id FROM change_log WHERE published_at IS NULL LIMIT 1000';
 // An old epoch's changes lead nowhere any more, and nodes that are too far behind ask for the bundle.
 const GIVE_UP = `UPDATE change_log SET published_at = clock_timestamp() WHERE org_id = $1 AND published_at IS NULL
@@ -74,8 +77,11 @@ export function createPublisher({ database, bus, goodKeys, log }: PublisherOptio
       const { rows } = await tx.query<{ revision: number }>(NEXT, [orgId]);
       const [first, last] = [rows[0]?.revision, rows.at(-1)?.revision];
       if (first === undefined || last === undefined) return;
-      await bus.publish(orgId, epoch, await read(tx, orgId, epoch, first, last, key));
-      await tx.query(DONE, [orgId, first, last]);
+      const changes = await read(tx, orgId, epoch, first, last, key);
+      const some = changes.slice(0, countWithin(changes, MOST_CHARACTERS));
+      await bus.publish(orgId, epoch, some);
+      await tx.query(DONE, [orgId, first, some.at(-1)?.revision ?? last]);
+      if (some.length < changes.length) waiting.add(orgId);
     });
   const refill = (orgId: string): Promise<void> =>
     locked(orgId, async (tx, epoch) => {
@@ -103,7 +109,10 @@ export function createPublisher({ database, bus, goodKeys, log }: PublisherOptio
       if (running.size >= AT_ONCE || !timer || !bus.isUp()) return;
       waiting.delete(orgId);
       const one: Promise<void> = publish(orgId)
-        .then(() => note(undefined))
+        .then(() => {
+          resting.delete(orgId);
+          if (resting.size === 0) note(undefined);
+        })
         .catch((error: unknown) => {
           resting.set(orgId, performance.now() + REST_MS);
           note(error instanceof Error ? error.message : String(error));
@@ -157,4 +166,14 @@ export function createPublisher({ database, bus, goodKeys, log }: PublisherOptio
       await Promise.all(running);
     },
   };
+}
+
+/** How many changes from the first on have no more characters; one at least. */
+function countWithin(changes: readonly Published[], most: number): number {
+  let characters = 0;
+  for (const [at, { text }] of changes.entries()) {
+    characters += text.length;
+    if (characters > most) return Math.max(1, at);
+  }
+  return changes.length;
 }

@@ -14,17 +14,22 @@ export interface RedisUsers {
 }
 
 export function redisServer(server: Redis): RedisUsers {
-  const { host, port } = server.options;
+  const { host, port, username } = server.options;
+  /** An organization may be called so as to have the name of the user that we are: then its nodes follow the stream. */
+  const isOurs = (orgId: string): boolean => userOf(orgId) === username;
   return {
     name: `${host}:${port}`,
     organizations: async () => new Set((await server.acl('USERS')).flatMap((user) => orgOf(user) ?? [])),
     grant: async (orgId, passwords) => {
+      if (isOurs(orgId)) throw new Error(`organization "${orgId}" cannot have the master’s own Redis user`);
       const before = await passwordsOn(server, orgId);
       await server.acl('SETUSER', userOf(orgId), ...accessRules(orgId, passwords));
       const now = new Set(passwords.map(shownPassword));
       if (before.some((one) => !now.has(one))) await server.client('KILL', 'USER', userOf(orgId));
     },
-    remove: async (orgId) => void (await server.acl('DELUSER', userOf(orgId))),
+    remove: async (orgId) => {
+      if (!isOurs(orgId)) await server.acl('DELUSER', userOf(orgId));
+    },
   };
 }
 
