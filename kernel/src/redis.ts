@@ -72,17 +72,42 @@ function optionsOf({ tls, username, password }: RedisAddress, name: string) {
     maxRetriesPerRequest: 0,
     disableClientInfo: true,
     retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 7), 5_000) * (0.5 + Math.random() / 2),
+    // A master that was made a replica behind the same address: what is there now is found by connecting anew.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   };
 }
 
 function openMessages(address: RedisAddress, options: ReturnType<typeof optionsOf>): Redis {
   const { sentinels, master_name, cluster } = address;
-  if (sentinels) {
-    return new Redis({ ...options, sentinels: sentinels.map(plain), name: master_name ?? 'mymaster' });
-  }
-  // A cluster passes messages on to all of its servers, so any of them will do; which, is chosen so that clients spread.
-  const server = cluster ? cluster[Math.floor(Math.random() * cluster.length)] : address;
-  return new Redis({ ...options, ...plain(server ?? address) });
+  if (sentinels) return openBehindSentinels(sentinels, master_name ?? 'mymaster', options);
+  return cluster ? openAnyOf(cluster, options) : new Redis({ ...options, ...plain(address) });
+}
+
+function openBehindSentinels(
+  sentinels: readonly RedisServer[],
+  name: string,
+  options: ReturnType<typeof optionsOf>,
+): Redis {
+  return new Redis({
+    ...options,
+    sentinels: sentinels.map(plain),
+    name,
+    sentinelCommandTimeout: options.commandTimeout,
+    // Without these `tls` is passed over, and passwords go in the clear.
+    ...(options.tls && { enableTLSForSentinelMode: true, sentinelTLS: options.tls }),
+  });
+}
+
+/**
+ * A cluster passes messages on to all of its servers, so any of them will do; where to begin is chosen so that clients spread. One that is away must
+ * not keep us, so each try is with the next.
+ */
+function openAnyOf(servers: readonly RedisServer[], options: ReturnType<typeof optionsOf>): Redis {
+  let at = Math.floor(Math.random() * servers.length);
+  const next = (): RedisServer => servers[at++ % servers.length] ?? { host: '', port: 0 };
+  const client = new Redis({ ...options, ...plain(next()) });
+  client.on('reconnecting', () => void Object.assign(client.options, plain(next())));
+  return client;
 }
 
 function openCluster(servers: readonly RedisServer[], options: ReturnType<typeof optionsOf>): Cluster {
@@ -92,8 +117,12 @@ function openCluster(servers: readonly RedisServer[], options: ReturnType<typeof
     enableReadyCheck: false,
     clusterRetryStrategy: retryStrategy,
     redisOptions,
+    // The name that a certificate has must not be looked up before it was compared.
+    ...(options.tls && { dnsLookup: (host: string, found: DnsFound) => found(null, host) }),
   });
 }
+
+type DnsFound = (error: NodeJS.ErrnoException | null, address: string) => void;
 
 function plain({ host, port }: RedisServer): { host: string; port: number } {
   return { host, port };

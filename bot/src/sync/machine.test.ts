@@ -121,6 +121,11 @@ describe('a change', () => {
     expect(kinds(actions)).toEqual(expected);
   });
 
+  test('of an epoch that is over, said again on the bus, does not make the node ask as fast as it is said', () => {
+    const old = changeTo({ ...one, epoch: 'e0' }, { ...two, epoch: 'e0' }, [put(paused)]);
+    expect(kinds(onChange(old, 'redis').actions)).toEqual(['fetch whole calmly']);
+  });
+
   test('that the history of the bus does not lead up to is asked of the master', () => {
     const change = changeTo(two, contentOf(3), []);
     const { actions } = step(atOne, { kind: 'change', change, source: 'redis', isRepair: true });
@@ -133,7 +138,7 @@ describe('a change', () => {
 
   test('signed by a key that this node does not hold is taken from the master over HTTP, never from a bus that anyone may write to', () => {
     const rotated = changeTo(one, two, [put(paused)], keyOf('abc', 2).key);
-    expect(kinds(onChange(rotated, 'redis').actions)).toEqual(['fetch since']);
+    expect(kinds(onChange(rotated, 'redis').actions)).toEqual(['fetch since calmly']);
     expect(kinds(onChange(rotated, 'stream').actions)).toEqual(['apply']);
     expect(kinds(onChange(rotated, 'poll').actions)).toEqual(['apply']);
   });

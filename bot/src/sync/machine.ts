@@ -121,8 +121,9 @@ function onChange(state: SyncState, { change: value, source, isRepair }: ChangeE
       recover(source, true),
     );
   // Over HTTP the master has been asked with our own key, as for a bundle, which nobody signs; anyone may write to a bus.
-  if (verdict === 'unknown_key' && source === 'redis') return stay(state, recover(source));
-  if (value.epoch !== applied.content.epoch) return stay(state, fetch('whole'));
+  if (verdict === 'unknown_key' && source === 'redis') return stay(state, recover(source, true));
+  // Anyone may write to a bus, and say again there what was signed in an epoch that is over.
+  if (value.epoch !== applied.content.epoch) return stay(state, fetch('whole', source === 'redis'));
   if (source === 'redis' && !isRepair && value.from > applied.content.revision) return stay(state, { kind: 'repair' });
   if (value.from !== applied.content.revision || !value.changes) return stay(state, recover(source));
   return applyChange(state, applied, value, value.changes, source);

@@ -73,6 +73,8 @@ class RunningSync implements OrgSync {
   #source: Source | undefined;
   #confirmedAt: number | undefined;
   #problem: string | undefined;
+  /** When each kind of report was logged last. */
+  readonly #reportedAt = new Map<string, number>();
   #saving: Promise<void> = Promise.resolve();
   #loops: Promise<unknown> = Promise.resolve();
 
@@ -187,8 +189,11 @@ class RunningSync implements OrgSync {
   }
 
   #report(code: string, message: string): void {
-    const isNews = this.#problem !== message;
+    // Anyone may write to a bus: they must not fill the log as fast as they write.
+    const sinceLast = performance.now() - (this.#reportedAt.get(code) ?? Number.NEGATIVE_INFINITY);
+    const isNews = this.#problem !== message && sinceLast >= this.#options.rhythm.calmMs;
     this.#problem = message;
+    if (isNews) this.#reportedAt.set(code, performance.now());
     if (isNews) this.#options.log.warn({ org: this.#options.key.orgId, code }, message);
   }
 

@@ -30,6 +30,8 @@ interface FollowerOptions {
 
 /** Longest history that is read; a node that is further behind asks the master. */
 const MOST_CHANGES = 500;
+/** Longest message that is read, in characters. The master's have 64 KiB at most; anyone may write to Redis, and reading takes its time from calls. */
+const LONGEST_MESSAGE = 80 * 1024;
 
 /** Follows one organization in Redis until `signal` is aborted. */
 export interface RedisFollower {
@@ -46,9 +48,12 @@ export function followRedis(options: FollowerOptions): RedisFollower {
   let isRepairing = false;
   let isAskedAgain = false;
   let isUp = false;
+  let refusals = 0;
+  const closing = new AbortController();
 
   const setUp = (now: boolean): void => {
-    if (now === isUp) return;
+    // What was under way when it was closed must not say that Redis is there.
+    if (now === isUp || (now && closing.signal.aborted)) return;
     isUp = now;
     events.up(now);
   };
@@ -58,7 +63,7 @@ export function followRedis(options: FollowerOptions): RedisFollower {
     if (isRepairing) return;
     isRepairing = true;
     repairOnce(options, connections)
-      .catch(() => events.missing())
+      .catch(() => closing.signal.aborted || events.missing())
       .finally(() => {
         isRepairing = false;
         if (isAskedAgain) repair();
@@ -68,13 +73,18 @@ export function followRedis(options: FollowerOptions): RedisFollower {
     await messages.subscribe(channel);
     // What was said before we listened is in the history.
     repair();
+    refusals = 0;
     setUp(true);
   };
   const onError = (error: Error): void => {
-    if (/WRONGPASS|NOAUTH|NOPERM/.test(error.message)) events.refused();
+    // Not each time: a whole bundle is much to ask for.
+    if (/WRONGPASS|NOAUTH|NOPERM/.test(error.message) && Number.isInteger(Math.log2(++refusals))) events.refused();
+  };
+  const tryToBegin = (): void => {
+    begin().catch((error: unknown) => error instanceof Error && onError(error));
   };
   messages.on('error', onError);
-  messages.on('ready', () => void begin().catch((error: unknown) => error instanceof Error && onError(error)));
+  messages.on('ready', tryToBegin);
   messages.on('close', () => setUp(false));
   messages.on('message', (on: string, text: string) => {
     if (on !== channel) return;
@@ -82,8 +92,13 @@ export function followRedis(options: FollowerOptions): RedisFollower {
     if (isOrder(value)) events.order(value);
     else events.change(value, false);
   });
-  void look(options, () => isUp && repair());
+  void look(options.lookMs, closing.signal, () => {
+    if (isUp) repair();
+    // The connection stands, and what was asked for on it was refused or had no answer.
+    else if (messages.status === 'ready') tryToBegin();
+  });
   const close = (): void => {
+    closing.abort();
     connections.close();
     setUp(false);
   };
@@ -97,7 +112,7 @@ export function followRedis(options: FollowerOptions): RedisFollower {
   };
 }
 
-async function look({ lookMs, signal }: FollowerOptions, act: () => void): Promise<void> {
+async function look(lookMs: number, signal: AbortSignal, act: () => void): Promise<void> {
   while (!signal.aborted) {
     // Not all nodes at once.
     await pause(lookMs * (0.8 + Math.random() * 0.2), signal);
@@ -119,6 +134,7 @@ async function repairOnce({ orgId, position, events }: FollowerOptions, { comman
 }
 
 function parseJson(text: string): unknown {
+  if (text.length > LONGEST_MESSAGE) return undefined;
   try {
     return JSON.parse(text);
   } catch {

@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto';
+import { createHash, hkdfSync } from 'node:crypto';
 import type { OrgKey } from '@voiceoi/kernel';
 import { channelOf, headOf, historyOf } from './names.ts';
 
@@ -34,8 +34,20 @@ export function accessRules(orgId: string, passwords: readonly string[]): readon
   ];
 }
 
-/** The password that comes with a key. Derived, so that all masters agree without a place to keep it. */
-export function passwordOf({ bytes, orgId, generation }: OrgKey): string {
-  const derived = hkdfSync('sha256', bytes, 'voiceoi/redis-acl/v1', `${orgId}:${generation}`, 32);
-  return Buffer.from(derived).toString('hex');
+/**
+ * The passwords that good keys give, the newest key's first. Derived, so that all masters agree without a place to keep them. Whoever asked with an
+ * older key was told the newest one's password: so generations that are no longer good are part of it, and it ends with each of them.
+ */
+export function passwordsOf(keys: readonly OrgKey[]): readonly string[] {
+  const good = new Set(keys.map(({ generation }) => generation));
+  const ended = Array.from({ length: Math.max(0, ...good) }, (_, at) => at + 1).filter((one) => !good.has(one));
+  return keys.map(({ bytes, orgId, generation }) => {
+    const info = `${orgId}:${generation}:${ended.join(',')}`;
+    return Buffer.from(hkdfSync('sha256', bytes, 'voiceoi/redis-acl/v1', info, 32)).toString('hex');
+  });
+}
+
+/** How Redis shows a password of a user. */
+export function shownPassword(password: string): string {
+  return createHash('sha256').update(password).digest('hex');
 }

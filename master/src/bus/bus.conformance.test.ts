@@ -1,6 +1,8 @@
 import type { Change } from '@voiceoi/contracts';
-import { openRedis, parseOrgKey, type Redis, type RedisConnections, verifyChange } from '@voiceoi/kernel';
+import { openRedis, parseOrgKey, type Redis, verifyChange } from '@voiceoi/kernel';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as operations from '../../../test/services/bus-operations.ts';
+import { SOON } from '../../../test/services/bus-operations.ts';
 import { type RedisService, redisSkipReason, startRedis } from '../../../test/services/redis.ts';
 import { startTestMaster, type TestMaster } from '../../../test/services/test-master.ts';
 import type { Master } from '../master.ts';
@@ -13,33 +15,18 @@ let one: TestMaster;
 let raw: Redis;
 let second: Master;
 
-const document = { schema: 'voiceoi/script/v1', entry: 'end', steps: { end: { type: 'return' } } };
-/** Ways to wait that are generous: the bounds are the failure table's, and drills hold them. */
-const SOON = { timeout: 20_000, interval: 25 };
-
-async function makeOrg(id: string): Promise<void> {
-  await one.api('POST', '/api/orgs', { id, name: id });
-  await one.api('POST', `/api/orgs/${id}/scripts`, { id: 'menu', name: 'Menu', document });
-  await one.api('POST', `/api/orgs/${id}/scripts/menu/publish`, {});
-  await one.api('POST', `/api/orgs/${id}/campaigns`, { id: '123', name: 'Sales', script_id: 'menu' });
-}
-
-const rename = (org: string, name: string) => one.api('PATCH', `/api/orgs/${org}/campaigns/123`, { name });
-const revisionOf = async (org: string): Promise<number> =>
-  (await one.node(org, 'GET', `/api/sync/campaigns?org_id=${org}`)).body.revision;
+const makeOrg = (id: string) => operations.makeOrg(one, id);
+const rename = (org: string, name: string) => operations.rename(one, org, name);
+const revisionOf = (org: string) => operations.revisionOf(one, org);
+const bus = (org: string) => operations.busOf(one, org);
+/** Redis as a node of an organization reaches it. */
+const asNode = (org: string) => operations.nodeConnections(one, org);
 const head = (org: string) => raw.hgetall(`voiceoi:{${org}}:head`);
 const history = async (org: string): Promise<readonly Change[]> => {
   const { epoch } = await head(org);
   const entries = await raw.xrange(`voiceoi:{${org}}:history:${epoch}`, '-', '+');
   return entries.map(([, fields]) => JSON.parse(fields[1] ?? ''));
 };
-const bus = async (org: string) => (await one.node(org, 'GET', `/api/sync/campaigns?org_id=${org}`)).body.bus;
-/** Redis as a node of an organization reaches it. */
-async function asNode(org: string): Promise<RedisConnections> {
-  const connections = openRedis(await bus(org), 'test-node');
-  await new Promise((resolve) => connections.messages.once('ready', resolve));
-  return connections;
-}
 
 describe.skipIf(skip)('the event bus', () => {
   beforeAll(async () => {

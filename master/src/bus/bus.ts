@@ -2,10 +2,11 @@ import type { Bus } from '@voiceoi/contracts';
 import type { Logger, Metrics, OrgKey, RedisAddress, RedisConnections } from '@voiceoi/kernel';
 import type { Database } from '../database/index.ts';
 import type { Head } from '../sync/index.ts';
-import { passwordOf } from './access.ts';
+import { passwordsOf } from './access.ts';
 import { userOf } from './names.ts';
 import { createPublisher } from './publisher.ts';
 import { redisBus } from './redis-bus.ts';
+import { createUsers } from './users.ts';
 
 /** The event bus: configuration that reaches nodes in milliseconds. */
 export interface EventBus {
@@ -32,6 +33,11 @@ interface BusOptions {
 
 /** Users and heads are compared with the database this often: what a Redis has lost is back within this time. */
 const LOOK_MS = 10_000;
+/** So that thousands of organizations do not wait in Redis at once; a refill holds a connection to the database meanwhile. */
+const GRANTS_AT_ONCE = 50;
+const HEADS_AT_ONCE = 500;
+const REFILLS_AT_ONCE = 4;
+const NOT_COMPARED = 'Redis cannot be compared with the database now';
 
 const ALL = `SELECT o.id, i.epoch, o.revision,
   (SELECT coalesce(string_agg(k.generation::text, ',' ORDER BY k.generation), '') FROM organization_key k
@@ -47,43 +53,49 @@ export function startBus(options: BusOptions): EventBus {
   const { database, connections, address, goodKeys, log, metrics } = options;
   const bus = redisBus(connections);
   const publisher = createPublisher({ ...options, bus });
-  /** Good generations of each organization's user, as Redis was told last, and its epoch. */
-  const granted = new Map<string, { readonly generations: string; readonly epoch: string }>();
+  const users = createUsers(bus, goodKeys);
   let looking: Promise<void> | undefined;
   let isStopped = false;
   const up = metrics.gauge('voiceoi_bus_up', 'Whether the event bus (Redis) is connected: 1 or 0', []);
   Object.assign(up, { collect: () => up.set(bus.isUp() ? 1 : 0) });
 
-  const grant = async (orgId: string, generations: string, epoch: string): Promise<void> => {
-    const before = granted.get(orgId);
-    if (before?.generations === generations) return;
-    await bus.grant(orgId, (await goodKeys(orgId)).map(passwordOf));
-    granted.set(orgId, { generations, epoch });
-    const isTakenAway = before?.generations.split(',').some((old) => !generations.split(',').includes(old));
-    if (isTakenAway) await bus.disconnect(orgId);
+  /** One organization's trouble, as with a server of a cluster that is away, must not be that of the others. */
+  const forEach = async <T>(values: readonly T[], atOnce: number, work: (value: T) => Promise<void>): Promise<void> => {
+    const failures = await settle(values, atOnce, async (value) => {
+      if (!isStopped) await work(value);
+    });
+    if (failures.length > 0) log.warn({ err: failures[0], organizations: failures.length }, NOT_COMPARED);
   };
+  const isBehind = ({ epoch, revision }: Head, head: Head | undefined): boolean =>
+    revision > 0 && (head?.epoch !== epoch || head.revision !== revision);
   const compare = async (rows: readonly Row[]): Promise<void> => {
-    for (const { id, generations, epoch } of rows) await grant(id, generations, epoch);
-    const heads = await bus.heads(rows.map(({ id }) => id));
-    for (const [index, { id, epoch, revision }] of rows.entries()) {
-      const head = heads[index];
-      if (revision > 0 && (head?.epoch !== epoch || head.revision < revision)) await publisher.refill(id);
-    }
+    const behind: string[] = [];
+    await forEach(rows, GRANTS_AT_ONCE, ({ id, generations }) => users.grant(id, generations));
+    await forEach(rows, HEADS_AT_ONCE, async (row) => {
+      if (isBehind(row, await bus.head(row.id))) behind.push(row.id);
+    });
+    await forEach(behind, REFILLS_AT_ONCE, publisher.refill);
+  };
+  const clean = async (orgId: string, epoch: string | undefined): Promise<void> => {
+    // Another installation may have users here too: it has another epoch.
+    if (!users.has(orgId) && (await bus.head(orgId))?.epoch !== epoch) return;
+    await users.forget(orgId);
+    await bus.forget(orgId);
   };
   const look = async (): Promise<void> => {
-    if (!bus.isUp()) return;
+    if (isStopped || !bus.isUp()) return;
+    // Before the database is read: who is made meanwhile is not taken for one who is gone.
+    const known = await users.look();
+    const { rows: instance } = await database.query<{ epoch: string }>('SELECT epoch FROM instance');
     const { rows } = await database.query<Row>(ALL);
-    await inChunks(rows, compare);
+    await compare(rows);
     const there = new Set(rows.map(({ id }) => id));
-    for (const [orgId, { epoch }] of granted) {
-      if (there.has(orgId)) continue;
-      granted.delete(orgId);
-      await bus.forget(orgId, epoch);
-    }
+    const gone = [...known].filter((orgId) => !there.has(orgId));
+    await forEach(gone, GRANTS_AT_ONCE, (orgId) => clean(orgId, instance[0]?.epoch));
   };
   const lookOnce = (): Promise<void> => {
     looking ??= look()
-      .catch((error: unknown) => log.warn({ err: error }, 'Redis cannot be compared with the database now'))
+      .catch((error: unknown) => log.warn({ err: error }, NOT_COMPARED))
       .finally(() => {
         looking = undefined;
       });
@@ -92,7 +104,7 @@ export function startBus(options: BusOptions): EventBus {
 
   bus.onUp(() => {
     // A server that was started anew may have lost everything: histories come before what is new.
-    granted.clear();
+    users.reset();
     log.info('connected to Redis');
     // A look that was under way may have seen what there was before.
     void Promise.resolve(looking)
@@ -105,15 +117,15 @@ export function startBus(options: BusOptions): EventBus {
   return {
     busOf: async (orgId) => {
       const keys = await goodKeys(orgId);
-      const [newest] = keys;
-      if (!newest) return { kind: 'stream' };
+      const [password] = passwordsOf(keys);
+      if (password === undefined) return { kind: 'stream' };
       // A user that cannot be made now is made as soon as Redis is there; until then the node follows the stream.
       const generations = keys.map(({ generation }) => generation).sort((a, b) => a - b);
-      if (bus.isUp()) await grant(orgId, generations.join(','), granted.get(orgId)?.epoch ?? '').catch(() => {});
+      if (bus.isUp()) await users.grant(orgId, generations.join(',')).catch(() => {});
       const { host, port, tls, cluster, sentinels, master_name } = address;
       const rest = { cluster: list(cluster), sentinels: list(sentinels), master_name };
       const present = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-      return { kind: 'redis', host, port, tls, username: userOf(orgId), password: passwordOf(newest), ...present };
+      return { kind: 'redis', host, port, tls, username: userOf(orgId), password, ...present };
     },
     wake: publisher.wake,
     announce: (orgId, text) => {
@@ -134,7 +146,17 @@ function list<T>(values: readonly T[] | undefined): T[] | undefined {
   return values && [...values];
 }
 
-/** So that thousands of organizations do not wait in Redis at once. */
-async function inChunks<T>(values: readonly T[], work: (chunk: readonly T[]) => Promise<void>): Promise<void> {
-  for (let index = 0; index < values.length; index += 500) await work(values.slice(index, index + 500));
+/** Works on so many at once, and gives what went wrong. */
+async function settle<T>(
+  values: readonly T[],
+  atOnce: number,
+  work: (value: T) => Promise<void>,
+): Promise<readonly unknown[]> {
+  const failures: unknown[] = [];
+  const waiting = values.values();
+  const worker = async (): Promise<void> => {
+    for (const value of waiting) await work(value).catch((error: unknown) => failures.push(error));
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, values.length) }, worker));
+  return failures;
 }

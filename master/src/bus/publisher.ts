@@ -1,7 +1,8 @@
 import type { Logger, OrgKey } from '@voiceoi/kernel';
 import type { Database, Queryable } from '../database/index.ts';
 import { changesBetween } from '../sync/index.ts';
-import type { Published, RedisBus } from './redis-bus.ts';
+import type { RedisBus } from './redis-bus.ts';
+import type { Published } from './say-changes.ts';
 
 /** Carries committed changes into Redis: at least once, in order for each organization, whichever master gets to it. */
 export interface Publisher {
@@ -19,7 +20,8 @@ export interface Publisher {
 interface PublisherOptions {
   readonly database: Database;
   readonly bus: RedisBus;
-  readonly signingKey: (orgId: string) => Promise<OrgKey>;
+  /** Good keys of an organization, the newest first. */
+  readonly goodKeys: (orgId: string) => Promise<readonly OrgKey[]>;
   readonly log: Logger;
 }
 
@@ -27,8 +29,13 @@ interface PublisherOptions {
 const POLL_MS = 500;
 /** Organizations that are published at once: each holds a connection to the database meanwhile. */
 const AT_ONCE = 4;
+/** One that fails, as while its server of a cluster is away, is tried again after this time, so that others get their turn. */
+const REST_MS = 3_000;
 /** Changes of one organization that go in one round trip, and those of a history that is made anew. */
 const MOST = 200;
+
+/** Changes go in steps of this size, so that a slow way to Redis gets on with them, each within its time. */
+const MOST_CHARACTERS = 1024 * 1024;
 
 const UNPUBLISHED = 'SELECT DISTINCT org_id FROM change_log WHERE published_at IS NULL LIMIT 1000';
 // An old epoch's changes lead nowhere any more, and nodes that are too far behind ask for the bundle.
@@ -37,12 +44,15 @@ const GIVE_UP = `UPDATE change_log SET published_at = clock_timestamp() WHERE or
 const NEXT = `SELECT revision FROM change_log WHERE org_id = $1 AND published_at IS NULL ORDER BY revision LIMIT ${MOST}`;
 const DONE = `UPDATE change_log SET published_at = clock_timestamp()
   WHERE org_id = $1 AND published_at IS NULL AND revision BETWEEN $2 AND $3`;
-const LAST_DONE =
-  'SELECT max(revision) AS revision FROM change_log WHERE org_id = $1 AND epoch = $2 AND published_at IS NOT NULL';
+const STATE = `SELECT o.revision, (SELECT max(l.revision) FROM change_log l
+  WHERE l.org_id = o.id AND l.epoch = $2 AND l.published_at IS NOT NULL) AS published FROM organization o WHERE o.id = $1`;
+const ALL_DONE = 'UPDATE change_log SET published_at = clock_timestamp() WHERE org_id = $1 AND published_at IS NULL';
 
-export function createPublisher({ database, bus, signingKey, log }: PublisherOptions): Publisher {
+export function createPublisher({ database, bus, goodKeys, log }: PublisherOptions): Publisher {
   const waiting = new Set<string>();
   const running = new Set<Promise<void>>();
+  /** Until when organizations are let alone whose changes could not be published. */
+  const resting = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   let isPolling = false;
   let problem: string | undefined;
@@ -54,27 +64,59 @@ export function createPublisher({ database, bus, signingKey, log }: PublisherOpt
       const { rows } = await tx.query<{ epoch: string }>('SELECT epoch FROM instance');
       await work(tx, rows[0]?.epoch ?? '');
     });
-  const read = async (tx: Queryable, orgId: string, epoch: string, first: number, last: number) => {
-    const messages = await changesBetween(tx, orgId, epoch, { first, last }, await signingKey(orgId));
+  const read = async (tx: Queryable, orgId: string, epoch: string, first: number, last: number, key: OrgKey) => {
+    const messages = await changesBetween(tx, orgId, epoch, { first, last }, key);
     return messages.map(({ change, text }): Published => ({ revision: change.to, sha256: change.sha256, text }));
   };
   const publish = (orgId: string): Promise<void> =>
     locked(orgId, async (tx, epoch) => {
+      const [key] = await goodKeys(orgId);
+      // Nobody may listen, and nothing could sign: a key that is made later begins with a bundle.
+      if (!key) return void (await tx.query(ALL_DONE, [orgId]));
       await tx.query(GIVE_UP, [orgId, epoch]);
       const { rows } = await tx.query<{ revision: number }>(NEXT, [orgId]);
       const [first, last] = [rows[0]?.revision, rows.at(-1)?.revision];
       if (first === undefined || last === undefined) return;
-      await bus.publish(orgId, epoch, await read(tx, orgId, epoch, first, last));
-      await tx.query(DONE, [orgId, first, last]);
+      const changes = await read(tx, orgId, epoch, first, last, key);
+      const some = changes.slice(0, countWithin(changes, MOST_CHARACTERS));
+      await bus.publish(orgId, epoch, some);
+      await tx.query(DONE, [orgId, first, some.at(-1)?.revision ?? last]);
+      if (some.length < changes.length) waiting.add(orgId);
+    });
+  const refill = (orgId: string): Promise<void> =>
+    locked(orgId, async (tx, epoch) => {
+      const head = await bus.head(orgId);
+      const { rows } = await tx.query<{ revision: number; published: number | null }>(STATE, [orgId, epoch]);
+      const { revision = 0, published } = rows[0] ?? {};
+      const target = published ?? revision;
+      // Ahead of what was committed is only an organization that had the same name, or a database that was restored.
+      const isThere = head?.epoch === epoch && head.revision >= target && head.revision <= revision;
+      const [key] = await goodKeys(orgId);
+      if (isThere || !key || target === 0) return;
+      const changes = published ? await read(tx, orgId, epoch, Math.max(1, target - MOST + 1), target, key) : [];
+      if (changes.length > 0) await bus.refill(orgId, epoch, changes);
+      else await bus.begin(orgId, { epoch, revision: target });
     });
 
+  const isResting = (orgId: string): boolean => {
+    if ((resting.get(orgId) ?? 0) > performance.now()) return true;
+    resting.delete(orgId);
+    return false;
+  };
   const run = (): void => {
     for (const orgId of waiting) {
+      if (isResting(orgId)) continue;
       if (running.size >= AT_ONCE || !timer || !bus.isUp()) return;
       waiting.delete(orgId);
       const one: Promise<void> = publish(orgId)
-        .then(() => note(undefined))
-        .catch((error: unknown) => note(error instanceof Error ? error.message : String(error)))
+        .then(() => {
+          resting.delete(orgId);
+          if (resting.size === 0) note(undefined);
+        })
+        .catch((error: unknown) => {
+          resting.set(orgId, performance.now() + REST_MS);
+          note(error instanceof Error ? error.message : String(error));
+        })
         .finally(() => {
           running.delete(one);
           run();
@@ -112,16 +154,9 @@ export function createPublisher({ database, bus, signingKey, log }: PublisherOpt
       waiting.add(orgId);
       run();
     },
-    refill: (orgId) =>
-      locked(orgId, async (tx, epoch) => {
-        const { rows } = await tx.query<{ revision: number | null }>(LAST_DONE, [orgId, epoch]);
-        const last = rows[0]?.revision;
-        if (!last) return;
-        const [head] = await bus.heads([orgId]);
-        if (head?.epoch === epoch && head.revision >= last) return;
-        await bus.refill(orgId, epoch, await read(tx, orgId, epoch, Math.max(1, last - MOST + 1), last));
-      }),
+    refill,
     start: () => {
+      resting.clear();
       timer ??= setInterval(() => void poll(), POLL_MS);
       void poll();
     },
@@ -131,4 +166,14 @@ export function createPublisher({ database, bus, signingKey, log }: PublisherOpt
       await Promise.all(running);
     },
   };
+}
+
+/** How many changes from the first on have no more characters; one at least. */
+function countWithin(changes: readonly Published[], most: number): number {
+  let characters = 0;
+  for (const [at, { text }] of changes.entries()) {
+    characters += text.length;
+    if (characters > most) return Math.max(1, at);
+  }
+  return changes.length;
 }

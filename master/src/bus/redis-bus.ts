@@ -1,14 +1,8 @@
 import type { Cluster, Redis, RedisConnections } from '@voiceoi/kernel';
 import type { Head } from '../sync/index.ts';
-import { accessRules } from './access.ts';
-import { channelOf, headOf, historyOf, userOf } from './names.ts';
-
-/** A change as it goes into Redis. */
-export interface Published {
-  readonly revision: number;
-  readonly sha256: string;
-  readonly text: string;
-}
+import { channelOf, headOf, historyOf } from './names.ts';
+import { type RedisUsers, redisServer } from './redis-users.ts';
+import { type Published, sayChanges } from './say-changes.ts';
 
 /** What the master does in Redis. Everything rejects while Redis is away, at once. */
 export interface RedisBus {
@@ -21,20 +15,17 @@ export interface RedisBus {
   publish(orgId: string, epoch: string, changes: readonly Published[]): Promise<void>;
   /** Says something to an organization's nodes that is not kept. */
   announce(orgId: string, text: string): Promise<void>;
-  /** Where Redis believes that organizations are; undefined where it knows nothing. */
-  heads(orgIds: readonly string[]): Promise<readonly (Head | undefined)[]>;
+  /** Where Redis believes that an organization is; undefined where it knows nothing. */
+  head(orgId: string): Promise<Head | undefined>;
   /** Makes the history anew, and says its last change again, so that nodes that missed it notice. */
   refill(orgId: string, epoch: string, changes: readonly Published[]): Promise<void>;
-  /** Makes or changes the organization's user. */
-  grant(orgId: string, passwords: readonly string[]): Promise<void>;
-  /** Ends the connections of an organization's nodes; they come back if they may. */
-  disconnect(orgId: string): Promise<void>;
-  /** Nothing of the organization is left. */
-  forget(orgId: string, epoch: string): Promise<void>;
+  /** Says where an organization is that has not changed since its epoch began: nodes of an older one notice. */
+  begin(orgId: string, head: Head): Promise<void>;
+  /** The servers, each with users of its own. */
+  servers(): readonly RedisUsers[];
+  /** No key of the organization is left. */
+  forget(orgId: string): Promise<void>;
 }
-
-/** About as many changes are kept; a node that is further behind asks the master. */
-const HISTORY = 1000;
 
 export function redisBus({ commands, messages }: RedisConnections): RedisBus {
   return {
@@ -46,42 +37,18 @@ export function redisBus({ commands, messages }: RedisConnections): RedisBus {
       if (commands.status === 'ready') listener();
     },
     onDown: (listener) => void commands.on('close', listener),
-    publish: (orgId, epoch, changes) => write(commands, orgId, epoch, changes, false),
-    refill: (orgId, epoch, changes) => write(commands, orgId, epoch, changes, true),
-    announce: async (orgId, text) => void (await commands.publish(channelOf(orgId), text)),
-    heads: (orgIds) => Promise.all(orgIds.map((orgId) => readHead(commands, orgId))),
-    grant: (orgId, passwords) =>
-      everywhere(commands, (server) => server.acl('SETUSER', userOf(orgId), ...accessRules(orgId, passwords))),
-    disconnect: (orgId) => everywhere(commands, (server) => server.client('KILL', 'USER', userOf(orgId))),
-    forget: async (orgId, epoch) => {
-      await everywhere(commands, (server) => server.acl('DELUSER', userOf(orgId)));
-      await commands.del(headOf(orgId), historyOf(orgId, epoch));
+    publish: (orgId, epoch, changes) =>
+      sayChanges(commands, orgId, epoch, changes, changes[0]?.revision === 1, changes),
+    refill: (orgId, epoch, changes) => sayChanges(commands, orgId, epoch, changes, true, changes.slice(-1)),
+    begin: async (orgId, { epoch, revision }) => {
+      await forget(commands, orgId);
+      await commands.hset(headOf(orgId), { epoch, revision });
     },
+    announce: async (orgId, text) => void (await commands.publish(channelOf(orgId), text)),
+    head: (orgId) => readHead(commands, orgId),
+    servers: () => ('nodes' in commands ? commands.nodes('all') : [commands]).map(redisServer),
+    forget: (orgId) => forget(commands, orgId),
   };
-}
-
-async function write(
-  commands: Redis | Cluster,
-  orgId: string,
-  epoch: string,
-  changes: readonly Published[],
-  isRefill: boolean,
-): Promise<void> {
-  const last = changes.at(-1);
-  if (!last) return;
-  const history = historyOf(orgId, epoch);
-  const pipeline = commands.pipeline();
-  if (isRefill) pipeline.del(history);
-  for (const { revision, text } of changes)
-    pipeline.xadd(history, 'MAXLEN', '~', HISTORY, `${revision}-0`, 'change', text);
-  pipeline.hset(headOf(orgId), { epoch, revision: last.revision, sha256: last.sha256 });
-  for (const { text } of isRefill ? [last] : changes) pipeline.publish(channelOf(orgId), text);
-  for (const [error] of (await pipeline.exec()) ?? []) if (error && !isThereAlready(error)) throw error;
-}
-
-/** An entry of the history that another master, or we before a failure, had written. */
-function isThereAlready(error: Error): boolean {
-  return error.message.includes('equal or smaller than the target stream top item');
 }
 
 async function readHead(commands: Redis | Cluster, orgId: string): Promise<Head | undefined> {
@@ -89,8 +56,7 @@ async function readHead(commands: Redis | Cluster, orgId: string): Promise<Head 
   return epoch && revision ? { epoch, revision: Number(revision) } : undefined;
 }
 
-/** Users live in each server by itself: they are neither replicated nor shared within a cluster. */
-async function everywhere(commands: Redis | Cluster, act: (server: Redis) => Promise<unknown>): Promise<void> {
-  const servers = 'nodes' in commands ? commands.nodes('all') : [commands];
-  await Promise.all(servers.map(act));
+async function forget(commands: Redis | Cluster, orgId: string): Promise<void> {
+  const head = await readHead(commands, orgId);
+  if (head) await commands.del(headOf(orgId), historyOf(orgId, head.epoch));
 }
