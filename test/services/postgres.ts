@@ -54,12 +54,15 @@ export async function startPostgres(): Promise<PostgresService> {
   };
 }
 
-/** A server by Docker where it answers, else by Debian's binaries, on a free port of loopback. */
-export async function startPostgresServer(): Promise<Server> {
+/**
+ * A server by Docker where it answers, else by Debian's binaries, on a free port of loopback. `fsync`: whether a commit waits for the disk, as in
+ * production; tests need no such promise.
+ */
+export async function startPostgresServer({ fsync = false }: { readonly fsync?: boolean } = {}): Promise<Server> {
   if (dockerAnswers()) return startContainer();
   const binaries = serverBinaries();
   if (!binaries) throw new Error(postgresSkipReason());
-  return startLocalServer(binaries);
+  return startLocalServer(binaries, fsync);
 }
 
 async function startContainer(): Promise<Server> {
@@ -73,7 +76,7 @@ async function startContainer(): Promise<Server> {
   return { url, stop: async () => void (await container.stop()) };
 }
 
-async function startLocalServer(binaries: string): Promise<Server> {
+async function startLocalServer(binaries: string, fsync: boolean): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'voiceoi-postgres-'));
   const as = processOwner();
   if (as) chownSync(folder, as.uid, as.gid);
@@ -85,7 +88,7 @@ async function startLocalServer(binaries: string): Promise<Server> {
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
-    fsync: 'off',
+    fsync: fsync ? 'on' : 'off',
     max_connections: 200,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
