@@ -1,6 +1,6 @@
 // npm run bench:sync — change committed → on the last of the nodes, over Redis and over HTTP streams, beside a bare PUBLISH in the same run; then a bundle of 1,000 scripts. Needs `make build` first.
 // Words choose parts: `redis`, `streams`, `bundle`; `--quick` is a tenth.
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { bundleFigures } from './sync-bundle.ts';
 import { type Fleet, startFleet } from './sync-fleet.ts';
 import { type Master, makeOrganization, startMaster, startWorld, type World } from './sync-world.ts';
@@ -9,15 +9,16 @@ const isQuick = process.argv.includes('--quick');
 const parts = ['redis', 'streams', 'bundle'].filter((part) => process.argv.includes(part));
 const has = (part: string): boolean => parts.length === 0 || parts.includes(part);
 const ROUNDS = isQuick ? 1 : 3;
-const CHANGES = isQuick ? 25 : 80;
+const CHANGES = isQuick ? 25 : 70;
 const BURSTS = isQuick ? 2 : 5;
 const NODES = 200;
 const PROCESSES = 4;
+const WARM_UP = 20;
 const GAP_MS = 20;
 /** Makes each new name another one. */
 let sequence = 0;
-const sequences = new WeakMap<Fleet, { at: number }>();
 
+const loadBefore = load();
 const world = await startWorld();
 try {
   console.log(
@@ -30,6 +31,7 @@ try {
     if (has('bundle')) await bundleFigures(world, master, isQuick);
   });
   if (has('streams')) await withMaster(false, (master) => propagation('over HTTP streams', master, keys));
+  console.log(`Load of the machine: ${loadBefore} before, ${load()} after`);
 } finally {
   await world.stop();
 }
@@ -40,7 +42,9 @@ async function withMaster(withRedis: boolean, work: (master: Master) => Promise<
 }
 
 interface Times {
-  /** From the commit, or the PUBLISH, to the last node. */
+  /** From the PUBLISH to the last bare subscriber. */
+  readonly floor: number[];
+  /** From the commit to the last node. */
   readonly last: number[];
   /** From the API's answer to the last node; below 0: the node was there first. */
   readonly answered: number[];
@@ -54,70 +58,57 @@ async function propagation(how: string, master: Master, keys: ReadonlyMap<string
   for (const [org, key] of keys) {
     const nodes = org === 'one' ? 1 : NODES;
     const processes = org === 'one' ? 1 : PROCESSES;
-    const floor = await startFleet(
-      { kind: 'bare', nodes, port: world.redis.port, channel: `bench:${how}:${org}` },
-      processes,
-    );
+    const channel = `bench:${how}:${org}`;
+    const floor = await startFleet({ kind: 'bare', nodes, port: world.redis.port, channel }, processes);
     const fleet = await startFleet({ kind: 'node', nodes, masterUrl: master.url, key }, processes);
-    const said = { last: [], answered: [], burst: [] };
-    const done = { last: [], answered: [], burst: [] };
-    const size = await changed(master, org, fleet, 20, { last: [], answered: [], burst: [] });
-    await published(`bench:${how}:${org}`, floor, 20, size, []);
+    const done: Times = { floor: [], last: [], answered: [], burst: [] };
+    const size = await changed(master, org, fleet, WARM_UP, { floor: [], last: [], answered: [], burst: [] });
+    await published(channel, floor, 1, size);
     const cpu = { nodes: 0, master: 0 };
     for (let round = 0; round < ROUNDS; round++) {
-      await published(`bench:${how}:${org}`, floor, CHANGES, size, said.last);
-      const before = [(await fleet.used()).cpuMs, master.cpuMs()] as const;
+      done.floor.push(...(await published(channel, floor, WARM_UP + 1 + round * CHANGES, size)));
+      const before = { nodes: (await fleet.used()).cpuMs, master: master.cpuMs() };
       await changed(master, org, fleet, CHANGES, done);
-      cpu.nodes += (await fleet.used()).cpuMs - before[0];
-      cpu.master += master.cpuMs() - before[1];
+      cpu.nodes += (await fleet.used()).cpuMs - before.nodes;
+      cpu.master += master.cpuMs() - before.master;
       await burst(master, org, fleet, done);
     }
     floor.stop();
     fleet.stop();
-    report(nodes, said, done, {
-      size,
-      nodes: cpu.nodes / nodes / CHANGES / ROUNDS,
-      master: cpu.master / CHANGES / ROUNDS,
-    });
+    const changes = CHANGES * ROUNDS;
+    report(nodes, size, done, { nodes: cpu.nodes / nodes / changes, master: cpu.master / changes });
   }
 }
 
 function report(
   nodes: number,
-  floor: Times,
-  { last, answered, burst: bursts }: Times,
-  cpu: { readonly size: number; readonly nodes: number; readonly master: number },
+  size: number,
+  { floor, last, answered, burst: bursts }: Times,
+  cpu: { readonly nodes: number; readonly master: number },
 ): void {
-  const name = `${nodes} node${nodes === 1 ? '' : 's'}`;
-  console.log(`  ${name.padEnd(10)} bare PUBLISH of ${cpu.size} bytes   ${show(floor.last)}`);
-  console.log(
-    `  ${''.padEnd(10)} committed → last node        ${show(last)}   ratio p50 ${ratio(last, floor.last, 0.5)} p99 ${ratio(last, floor.last, 0.99)}`,
-  );
-  console.log(`  ${''.padEnd(10)} API answered → last node     ${show(answered)}`);
-  console.log(`  ${''.padEnd(10)} ten at a time, committed →   ${show(bursts)}`);
-  console.log(
-    `  ${''.padEnd(10)} CPU a change                 master ${cpu.master.toFixed(2)}, a node ${cpu.nodes.toFixed(3)}\n`,
-  );
+  const row = (what: string, rest: string): void => console.log(`  ${what.padEnd(36)} ${rest}`);
+  const ratios = [0.5, 0.99].map((share) => (quantile(last, share) / quantile(floor, share)).toFixed(1));
+  console.log(nodes === 1 ? ' 1 node' : ` the last of ${nodes} nodes`);
+  row(`bare PUBLISH of about ${size} bytes`, show(floor));
+  row('committed → applied', `${show(last)}   ${ratios.join(' and ')} times the floor`);
+  row('API answered → applied', show(answered));
+  row('ten at a time, committed → applied', show(bursts));
+  row('CPU a change', `master ${cpu.master.toFixed(2)}, a node ${cpu.nodes.toFixed(3)}\n`);
 }
 
-/** Says a message to bare subscribers, one at a time. */
-async function published(channel: string, floor: Fleet, count: number, size: number, times: number[]): Promise<void> {
+/** Says numbered messages to bare subscribers, one at a time. */
+async function published(channel: string, floor: Fleet, first: number, size: number): Promise<readonly number[]> {
   const client = world.redis.client();
   await client.ping();
-  for (let index = 0; index < count; index++) {
-    const text = `${++sequenceOf(floor).at} `.padEnd(size, 'x');
+  const times: number[] = [];
+  for (let number = first; number < first + (first === 1 ? WARM_UP : CHANGES); number++) {
     const at = performance.timeOrigin + performance.now();
-    client.publish(channel, text).catch(() => {});
-    times.push((await floor.reached(sequenceOf(floor).at)) - at);
+    client.publish(channel, `${number} `.padEnd(size, 'x')).catch(() => {});
+    times.push((await floor.reached(number)) - at);
     await pause();
   }
   client.disconnect();
-}
-
-function sequenceOf(floor: Fleet): { at: number } {
-  const known = sequences.get(floor) ?? { at: 0 };
-  sequences.set(floor, known);
-  return known;
+  return times;
 }
 
 /** Changes a campaign's name so many times, each once the last node has the one before; answers the length of a change. */
@@ -165,6 +156,11 @@ async function committed({ database }: World, org: string, after: number) {
   return (await database.query<{ at: number; size: number }>(sql, [org, after])).rows;
 }
 
+/** What others do on the machine shows in it. */
+function load(): string {
+  return loadavg()[0]?.toFixed(1) ?? '';
+}
+
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, GAP_MS));
 }
@@ -176,8 +172,4 @@ function quantile(values: readonly number[], share: number): number {
 function show(values: readonly number[]): string {
   const [p50, p99, max] = [0.5, 0.99, 1].map((share) => quantile(values, share).toFixed(2).padStart(7));
   return `p50 ${p50}  p99 ${p99}  max ${max}`;
-}
-
-function ratio(values: readonly number[], floor: readonly number[], share: number): string {
-  return (quantile(values, share) / quantile(floor, share)).toFixed(1);
 }
