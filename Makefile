@@ -37,6 +37,7 @@ format: setup ## put the code in shape
 bench: build ## the benchmarks of docs/benchmarks.md
 	npm run --silent bench:agi
 	npm run --silent bench:logs
+	npm run --silent bench:sync
 
 clean: ## remove what was built and installed; data under .voiceoi stays
 	rm -rf node_modules dist */dist
