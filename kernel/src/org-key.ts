@@ -1,4 +1,4 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { canonicalJson } from './canonical.ts';
 
 /** An organization's key, taken apart. `bytes` are the 32 from which purposes derive their own keys. */
@@ -50,13 +50,14 @@ function signature(key: OrgKey, body: object): string {
   return createHmac('sha256', signingKey(key)).update(canonicalJson(body)).digest('hex');
 }
 
-const signingKeys = new WeakMap<OrgKey, Buffer>();
+const signingKeys = new WeakMap<OrgKey, KeyObject>();
 
 /** Derived once per key object: a change is signed in the hot path from commit to node. */
-function signingKey(key: OrgKey): Buffer {
+function signingKey(key: OrgKey): KeyObject {
   const known = signingKeys.get(key);
   if (known) return known;
-  const made = Buffer.from(hkdfSync('sha256', key.bytes, 'voiceoi/sync-sig/v1', `${key.orgId}:${key.generation}`, 32));
+  const info = `${key.orgId}:${key.generation}`;
+  const made = createSecretKey(Buffer.from(hkdfSync('sha256', key.bytes, 'voiceoi/sync-sig/v1', info, 32)));
   signingKeys.set(key, made);
   return made;
 }

@@ -1,6 +1,6 @@
 import type { Logger, OrgKey } from '@voiceoi/kernel';
 import type { Database, Queryable } from '../database/index.ts';
-import { changesBetween } from '../sync/index.ts';
+import { type ChangeMessage, changesBetween, unpublishedChanges } from '../sync/index.ts';
 import type { RedisBus } from './redis-bus.ts';
 import type { Published } from './say-changes.ts';
 
@@ -41,7 +41,7 @@ const UNPUBLISHED = 'SELECT DISTINCT org_id FROM change_log WHERE published_at I
 // An old epoch's changes lead nowhere any more, and nodes that are too far behind ask for the bundle.
 const GIVE_UP = `UPDATE change_log SET published_at = clock_timestamp() WHERE org_id = $1 AND published_at IS NULL
   AND (epoch <> $2 OR revision <= (SELECT revision FROM organization WHERE id = $1) - ${MOST})`;
-const NEXT = `SELECT revision FROM change_log WHERE org_id = $1 AND published_at IS NULL ORDER BY revision LIMIT ${MOST}`;
+const LOCK = `SELECT epoch, pg_advisory_xact_lock(hashtextextended('voiceoi/publish/' || $1, 0)) FROM instance`;
 const DONE = `UPDATE change_log SET published_at = clock_timestamp()
   WHERE org_id = $1 AND published_at IS NULL AND revision BETWEEN $2 AND $3`;
 const STATE = `SELECT o.revision, (SELECT max(l.revision) FROM change_log l
@@ -60,41 +60,41 @@ export function createPublisher({ database, bus, goodKeys, log }: PublisherOptio
   /** One master at a time for each organization: two would say changes out of order. */
   const locked = (orgId: string, work: (tx: Queryable, epoch: string) => Promise<void>): Promise<void> =>
     database.transaction(async (tx) => {
-      await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('voiceoi/publish/' || $1, 0))`, [orgId]);
-      const { rows } = await tx.query<{ epoch: string }>('SELECT epoch FROM instance');
+      const { rows } = await tx.query<{ epoch: string }>(LOCK, [orgId]);
       await work(tx, rows[0]?.epoch ?? '');
     });
-  const read = async (tx: Queryable, orgId: string, epoch: string, first: number, last: number, key: OrgKey) => {
-    const messages = await changesBetween(tx, orgId, epoch, { first, last }, key);
-    return messages.map(({ change, text }): Published => ({ revision: change.to, sha256: change.sha256, text }));
-  };
-  const publish = (orgId: string): Promise<void> =>
-    locked(orgId, async (tx, epoch) => {
-      const [key] = await goodKeys(orgId);
+  const publish = async (orgId: string): Promise<void> => {
+    const [key] = await goodKeys(orgId);
+    await locked(orgId, async (tx, epoch) => {
       // Nobody may listen, and nothing could sign: a key that is made later begins with a bundle.
       if (!key) return void (await tx.query(ALL_DONE, [orgId]));
-      await tx.query(GIVE_UP, [orgId, epoch]);
-      const { rows } = await tx.query<{ revision: number }>(NEXT, [orgId]);
-      const [first, last] = [rows[0]?.revision, rows.at(-1)?.revision];
-      if (first === undefined || last === undefined) return;
-      const changes = await read(tx, orgId, epoch, first, last, key);
+      let messages = await unpublishedChanges(tx, orgId, MOST, key);
+      if (messages.length === MOST || messages.some(({ change }) => change.epoch !== epoch)) {
+        await tx.query(GIVE_UP, [orgId, epoch]);
+        messages = await unpublishedChanges(tx, orgId, MOST, key);
+      }
+      const [first] = messages;
+      if (!first) return;
+      const changes = messages.map(toPublish);
       const some = changes.slice(0, countWithin(changes, MOST_CHARACTERS));
       await bus.publish(orgId, epoch, some);
-      await tx.query(DONE, [orgId, first, some.at(-1)?.revision ?? last]);
+      await tx.query(DONE, [orgId, first.change.to, some.at(-1)?.revision]);
       if (some.length < changes.length) waiting.add(orgId);
     });
+  };
   const refill = (orgId: string): Promise<void> =>
     locked(orgId, async (tx, epoch) => {
       const head = await bus.head(orgId);
       const { rows } = await tx.query<{ revision: number; published: number | null }>(STATE, [orgId, epoch]);
-      const { revision = 0, published } = rows[0] ?? {};
+      const { revision = 0, published = null } = rows[0] ?? {};
       const target = published ?? revision;
       // Ahead of what was committed is only an organization that had the same name, or a database that was restored.
       const isThere = head?.epoch === epoch && head.revision >= target && head.revision <= revision;
       const [key] = await goodKeys(orgId);
       if (isThere || !key || target === 0) return;
-      const changes = published ? await read(tx, orgId, epoch, Math.max(1, target - MOST + 1), target, key) : [];
-      if (changes.length > 0) await bus.refill(orgId, epoch, changes);
+      const revisions = { first: Math.max(1, target - MOST + 1), last: target };
+      const messages = published === null ? [] : await changesBetween(tx, orgId, epoch, revisions, key);
+      if (messages.length > 0) await bus.refill(orgId, epoch, messages.map(toPublish));
       else await bus.begin(orgId, { epoch, revision: target });
     });
 
@@ -166,6 +166,10 @@ export function createPublisher({ database, bus, goodKeys, log }: PublisherOptio
       await Promise.all(running);
     },
   };
+}
+
+function toPublish({ change, text }: ChangeMessage): Published {
+  return { revision: change.to, sha256: change.sha256, text };
 }
 
 /** How many changes from the first on have no more characters; one at least. */

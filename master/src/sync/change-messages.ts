@@ -50,6 +50,20 @@ export async function changesBetween(
   return rows.map((row) => changeMessage(orgId, row, key));
 }
 
+const UNPUBLISHED = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
+WHERE org_id = $1 AND published_at IS NULL ORDER BY revision LIMIT $2`;
+
+/** The first signed changes that the bus has not been told of, of whatever epoch. */
+export async function unpublishedChanges(
+  db: Queryable,
+  orgId: string,
+  limit: number,
+  key: OrgKey,
+): Promise<readonly ChangeMessage[]> {
+  const { rows } = await db.query<ChangeRow>(UNPUBLISHED, [orgId, limit]);
+  return rows.map((row) => changeMessage(orgId, row, key));
+}
+
 function changeMessage(orgId: string, row: ChangeRow, key: OrgKey): ChangeMessage {
   const { epoch, revision, committed_at, changes, sha256 } = row;
   const base = {

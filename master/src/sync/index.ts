@@ -1,5 +1,5 @@
 export type { Head } from './bundles.ts';
-export { changesBetween } from './change-messages.ts';
+export { type ChangeMessage, changesBetween, unpublishedChanges } from './change-messages.ts';
 export type { Change, Revisions } from './revisions.ts';
 export { type Sync, startSync } from './sync.ts';
 export { trimChangeLog } from './trim.ts';
