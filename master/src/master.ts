@@ -22,7 +22,14 @@ interface MasterOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Redis, and where nodes find it; without it they are fed over HTTP alone. */
-  readonly redis?: { readonly connections: RedisConnections; readonly address: RedisAddress } | undefined;
+  readonly redis?:
+    | {
+        readonly connections: RedisConnections;
+        readonly address: RedisAddress;
+        /** How often Redis is compared with the database. */
+        readonly lookMs?: number;
+      }
+    | undefined;
 }
 
 /** A master that is put together; `listen` makes it answer. */

@@ -29,9 +29,10 @@ interface BusOptions {
   readonly signingKey: (orgId: string) => Promise<OrgKey>;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Users and heads are compared with the database this often: what a Redis has lost is back within this time. 10,000 by default. */
+  readonly lookMs?: number | undefined;
 }
 
-/** Users and heads are compared with the database this often: what a Redis has lost is back within this time. */
 const LOOK_MS = 10_000;
 /** So that thousands of organizations do not wait in Redis at once; a refill holds a connection to the database meanwhile. */
 const GRANTS_AT_ONCE = 50;
@@ -112,7 +113,7 @@ export function startBus(options: BusOptions): EventBus {
       .then(() => isStopped || !bus.isUp() || publisher.start());
   });
   bus.onDown(publisher.pause);
-  const timer = setInterval(() => void lookOnce(), LOOK_MS);
+  const timer = setInterval(() => void lookOnce(), options.lookMs ?? LOOK_MS);
 
   return {
     busOf: async (orgId) => {
