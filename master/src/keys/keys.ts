@@ -90,9 +90,12 @@ async function noteUse(
   ]);
 }
 
-/** The first generation of a new organization's key. */
+const FIRST = `INSERT INTO organization_key (org_id, generation)
+VALUES ($1, 1 + coalesce((SELECT generation FROM organization_past WHERE id = $1), 0))`;
+
+/** The first key of a new organization: generation 1, unless there was one of the same name, whose keys are good no more. */
 export async function insertFirstKey(tx: Queryable, orgId: string): Promise<void> {
-  await tx.query('INSERT INTO organization_key (org_id, generation) VALUES ($1, 1)', [orgId]);
+  await tx.query(FIRST, [orgId]);
 }
 
 const LIST = `SELECT generation, created_at, not_after, revoked_at, last_used_at FROM organization_key

@@ -120,4 +120,18 @@ describe('settings', () => {
     expect((await one.api('GET', path)).body).toEqual(before);
     expect((await one.api('GET', '/api/orgs/never')).status).toBe(404);
   });
+
+  test('one that is made again under its old name goes on behind what its nodes had, with a key that they do not know', async () => {
+    await one.api('POST', '/api/orgs', { id: 'again', name: 'First' });
+    await one.api('PATCH', '/api/orgs/again', { settings: { timezone: 'UTC' } });
+    const bundle = () => one.node('again', 'GET', '/api/sync/campaigns?org_id=again');
+    const before = (await bundle()).body.revision;
+    await one.api('DELETE', '/api/orgs/again');
+    await one.api('POST', '/api/orgs', { id: 'again', name: 'Second' });
+    expect((await bundle()).status).toBe(401);
+    const path = '/api/sync/campaigns?org_id=again';
+    const { body } = await one.node('again', 'GET', path, undefined, { 'x-organization-secret': one.key('again', 2) });
+    expect(body.revision).toBeGreaterThan(before);
+    expect((await one.api('GET', '/api/orgs/again/keys')).body.items).toMatchObject([{ generation: 2 }]);
+  });
 });

@@ -29,6 +29,13 @@ export async function getOrganization(db: Queryable, id: string): Promise<Organi
   return organization(row);
 }
 
+// Nodes of an organization of the same name that was deleted take nothing that is behind what they have.
+const INSERT = `INSERT INTO organization (id, name, settings, revision)
+VALUES ($1, $2, $3::jsonb, coalesce((SELECT revision + 1 FROM organization_past WHERE id = $1), 0))`;
+const REMEMBER = `INSERT INTO organization_past (id, revision, generation)
+SELECT o.id, o.revision, (SELECT coalesce(max(k.generation), 0) FROM organization_key k WHERE k.org_id = o.id) FROM organization o WHERE o.id = $1
+ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, generation = excluded.generation, deleted_at = now()`;
+
 /** @throws ProblemError when the id is taken */
 export async function insertOrganization(
   db: Queryable,
@@ -37,11 +44,7 @@ export async function insertOrganization(
   settings: OrgSettings,
 ): Promise<void> {
   try {
-    await db.query('INSERT INTO organization (id, name, settings) VALUES ($1, $2, $3::jsonb)', [
-      id,
-      name,
-      JSON.stringify(settings),
-    ]);
+    await db.query(INSERT, [id, name, JSON.stringify(settings)]);
   } catch (error) {
     if (hasSqlState(error, UNIQUE_VIOLATION))
       throw new ProblemError('ALREADY_EXISTS', `There is an organization "${id}" already`);
@@ -65,6 +68,7 @@ export async function updateOrganization(
 /** @throws ProblemError when it is not there */
 export async function deleteOrganization(db: Queryable, id: string): Promise<void> {
   // Campaigns hold on to scripts, so they go first; the rest goes with the organization.
+  await db.query(REMEMBER, [id]);
   await db.query('DELETE FROM campaign WHERE org_id = $1', [id]);
   const { rowCount } = await db.query('DELETE FROM organization WHERE id = $1', [id]);
   if (rowCount === 0) throw notFound(`organization "${id}"`);
