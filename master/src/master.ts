@@ -4,7 +4,7 @@ import { accessTokens, authRoutes, authService, ensureAdministrator } from './au
 import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
 import { campaignRoutes } from './campaigns/index.ts';
-import { type Database, migrate } from './database/index.ts';
+import { type Database, migrate, scopedDatabase } from './database/index.ts';
 import { startHousekeeping } from './housekeeping/index.ts';
 import { type App, createApp } from './http/index.ts';
 import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
@@ -62,6 +62,8 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const housekeeping = startHousekeeping({ database, partitions, retentionDays, log });
   await housekeeping.look(Date.now());
 
+  // Requests see rows of their organization alone; what the master does by itself sees all.
+  const scoped = scopedDatabase(database);
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
   const orders = nodeOrders(database, keys.signing);
@@ -79,25 +81,26 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
     sync.announce(order);
     bus.announce(order.org_id, JSON.stringify(order));
   };
-  const nodes = startNodes({ database, orders, announce, log });
+  const nodes = startNodes({ database: scoped.database, whole: database, orders, announce, log });
   const changes = sync.revisions;
   const scripts = scriptService(database, changes);
   const app = await createApp({
+    inScope: scoped.run,
     log,
     metrics,
     authenticators: { user: auth.authenticate, node: keys.authenticate },
     features: [
       serviceRoutes(),
       authRoutes(auth, settings.PUBLIC_URL.startsWith('https:')),
-      organizationRoutes(database, changes),
-      keyRoutes(database, settings.SYNC_SECRET_SALT),
-      campaignRoutes(database, changes),
-      scriptRoutes(database, changes, scripts),
+      organizationRoutes(scoped.database, changes),
+      keyRoutes(scoped.database, settings.SYNC_SECRET_SALT),
+      campaignRoutes(scoped.database, changes),
+      scriptRoutes(scoped.database, changes, scripts),
       sync.routes,
       nodes.routes,
       logRoutes({ database, partitions, retentionDays, metrics, log }),
-      agentRoutes(database),
-      callRoutes(database),
+      agentRoutes(scoped.database),
+      callRoutes(scoped.database),
     ],
   });
   const health = watchDatabase(database);

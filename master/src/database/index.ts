@@ -3,3 +3,4 @@ export { migrate } from './migrations.ts';
 export { pgliteDatabase } from './pglite.ts';
 export type { Database, Queryable, QueryResult } from './port.ts';
 export { POSTGRES_TYPES, postgresDatabase } from './postgres.ts';
+export { type ScopedDatabase, scopedDatabase } from './scope.ts';

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { PGlite, Transaction } from '@electric-sql/pglite';
 import { databaseError } from './error.ts';
 import type { Database, QueryResult } from './port.ts';
+import { narrowing, TENANT_ROLE } from './scope.ts';
 
 const INT8 = 20;
 const OPTIONS = { parsers: { [INT8]: Number } };
@@ -11,8 +12,14 @@ export function pgliteDatabase(pglite: PGlite): Database {
   return {
     query: (sql, parameters) => run(pglite, sql, parameters),
     exec: async (sql) => void (await translated(pglite.exec(sql))),
-    transaction: (work) =>
-      translated(pglite.transaction((tx) => work({ query: (sql, parameters) => run(tx, sql, parameters) }))),
+    transaction: (work, scope) =>
+      translated(
+        pglite.transaction(async (tx) => {
+          // Its only user is a superuser.
+          if (scope !== undefined) await tx.exec(narrowing(scope, TENANT_ROLE).join('; '));
+          return work({ query: (sql, parameters) => run(tx, sql, parameters) });
+        }),
+      ),
     close: () => pglite.close(),
   };
 }

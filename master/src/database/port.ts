@@ -12,8 +12,11 @@ export interface Queryable {
 
 /** Postgres, as the stores see it: a pool of `pg`, or PGlite in this process. One conformance suite covers both. */
 export interface Database extends Queryable {
-  /** Commits when `work` resolves, rolls back and rethrows when it rejects. Transactions do not nest. */
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Commits when `work` resolves, rolls back and rethrows when it rejects. Transactions do not nest. `scope`, an organization's id or `*`: only rows
+   * of that organization are seen and written (scope.ts).
+   */
+  transaction<T>(work: (tx: Queryable) => Promise<T>, scope?: string): Promise<T>;
   /** Runs a script of several statements without parameters (migrations). */
   exec(sql: string): Promise<void>;
   close(): Promise<void>;

@@ -2,6 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 import pg from 'pg';
 import { databaseError } from './error.ts';
 import type { Database, Queryable, QueryResult } from './port.ts';
+import { IS_ABOVE, narrowing, TENANT_ROLE } from './scope.ts';
 
 const INT8 = 20;
 
@@ -13,12 +14,26 @@ export const POSTGRES_TYPES = {
 
 /** Postgres through a pool of `pg` that the composition root has made with `POSTGRES_TYPES`. */
 export function postgresDatabase(pool: Pool): Database {
+  let role: Promise<string | undefined> | undefined;
+  /** Asked once; again after a failure. */
+  const tenantRole = (): Promise<string | undefined> => {
+    role ??= run<{ above: boolean }>(pool, IS_ABOVE, undefined)
+      .then(({ rows }) => (rows[0]?.above ? TENANT_ROLE : undefined))
+      .catch((error: unknown) => {
+        role = undefined;
+        throw error;
+      });
+    return role;
+  };
+  // What is not narrowed to an organization is the master's own work.
+  pool.on('connect', (client) => void client.query("SET voiceoi.org = '*'").catch(() => {}));
   // Without a listener a connection that breaks while it is idle would end the process; the next query gets a new one.
   pool.on('error', () => {});
   return {
     query: (sql, parameters) => run(pool, sql, parameters),
     exec: async (sql) => void (await run(pool, sql, undefined)),
-    transaction: (work) => inTransaction(pool, work),
+    transaction: async (work, scope) =>
+      inTransaction(pool, work, scope === undefined ? [] : narrowing(scope, await tenantRole())),
     close: () => pool.end(),
   };
 }
@@ -37,7 +52,11 @@ async function run<Row>(
   }
 }
 
-async function inTransaction<T>(pool: Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
+async function inTransaction<T>(
+  pool: Pool,
+  work: (tx: Queryable) => Promise<T>,
+  prelude: readonly string[],
+): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw databaseError(error);
   });
@@ -48,7 +67,8 @@ async function inTransaction<T>(pool: Pool, work: (tx: Queryable) => Promise<T>)
   };
   client.on('error', onError);
   try {
-    await run(client, 'BEGIN', undefined);
+    // One round trip.
+    await run(client, ['BEGIN', ...prelude].join('; '), undefined);
     const result = await work({ query: (sql, parameters) => run(client, sql, parameters) });
     await run(client, 'COMMIT', undefined);
     return result;

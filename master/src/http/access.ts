@@ -74,6 +74,13 @@ function authorize(request: FastifyRequest, access: Exclude<Access, 'public'>): 
   if (access !== 'user' && !principal.superadmin) throw new ProblemError('FORBIDDEN', 'Your account may not do this');
 }
 
+/** Whose rows a request may see: of the organization that it names, of a node's own, or of all where the route is for no single one. */
+export function scopeOf({ params, principal }: FastifyRequest): string {
+  const named = typeof params === 'object' && params !== null && 'org_id' in params ? params.org_id : undefined;
+  if (principal.kind === 'node') return principal.orgId;
+  return typeof named === 'string' ? named : '*';
+}
+
 /** A key opens its own organization alone; a request that names another one is refused. */
 function checkNodeOrg(request: FastifyRequest, principal: Principal): void {
   const query = request.query as { readonly org_id?: unknown };

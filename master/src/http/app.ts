@@ -4,7 +4,7 @@ import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Logger, Metrics } from '@voiceoi/kernel';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
-import { type Authenticators, accessGuard } from './access.ts';
+import { type Authenticators, accessGuard, scopeOf } from './access.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import type { App, Feature } from './feature.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -15,12 +15,20 @@ interface AppOptions {
   readonly metrics: Metrics;
   readonly authenticators: Authenticators;
   readonly features: readonly Feature[];
+  /** Runs what is left of a request where it sees only rows of its organization, or of all with `*`. */
+  readonly inScope?: (scope: string, work: () => void) => void;
 }
 
 const BODY_LIMIT = 1024 * 1024;
 
 /** Builds the API from its features. @throws when a route does not say who may call it */
-export async function createApp({ log, metrics, authenticators, features }: AppOptions): Promise<App> {
+export async function createApp({
+  log,
+  metrics,
+  authenticators,
+  features,
+  inScope = (_scope, work) => work(),
+}: AppOptions): Promise<App> {
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -51,6 +59,8 @@ export async function createApp({ log, metrics, authenticators, features }: AppO
   });
   measureRequests(app, metrics);
   app.addHook('onRequest', accessGuard(authenticators));
+  // Behind the reading of the body, whose events would lose it.
+  app.addHook('preValidation', (request, _reply, done) => inScope(scopeOf(request), done));
   await registerOpenApi(app);
   await app.register(async (scope) => {
     for (const feature of features) feature(scope as App);

@@ -1,10 +1,13 @@
 import type { Logger } from '@voiceoi/kernel';
+import type { Database } from '../database/index.ts';
 import type { App, Feature } from '../http/index.ts';
 import { type NodeRouteOptions, nodeRoutes } from './routes.ts';
 import { statusRoute } from './status-route.ts';
 import { forgetLostNodes } from './store.ts';
 
 interface NodesOptions extends Omit<NodeRouteOptions, 'lostAfterSeconds'> {
+  /** All organizations' rows; `database` shows those of a request's. */
+  readonly whole: Database;
   readonly log: Logger;
   /** 90 by default. */
   readonly lostAfterSeconds?: number;
@@ -18,10 +21,10 @@ export interface Nodes {
 
 const FORGET_EVERY_MS = 3_600_000;
 
-export function startNodes({ lostAfterSeconds = 90, ...options }: NodesOptions): Nodes {
+export function startNodes({ lostAfterSeconds = 90, whole, ...options }: NodesOptions): Nodes {
   const { database, log } = options;
   const forget = (): void => {
-    forgetLostNodes(database).catch((error: unknown) => log.warn({ err: error }, 'lost nodes cannot be forgotten now'));
+    forgetLostNodes(whole).catch((error: unknown) => log.warn({ err: error }, 'lost nodes cannot be forgotten now'));
   };
   forget();
   const timer = setInterval(forget, FORGET_EVERY_MS);

@@ -28,7 +28,7 @@ export function revisions(database: Database, reader: ContentReader, onCommit: (
         const before = await reader.read(tx, orgId);
         const outcome = await work(tx);
         return { result: outcome, changed: await logChange(tx, reader, before, actor) };
-      });
+      }, orgId);
       if (changed) onCommit(orgId);
       return result;
     },
