@@ -25,5 +25,6 @@ DO $$ DECLARE tenant record
   ; END LOOP
   ; IF to_regrole('voiceoi_tenant') IS NOT NULL THEN
     GRANT SELECT ON instance TO voiceoi_tenant
+    ; GRANT SELECT, INSERT, UPDATE ON organization_past TO voiceoi_tenant
   ; END IF
 ; END $$;
