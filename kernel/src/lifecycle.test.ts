@@ -30,6 +30,13 @@ describe('a process that runs until a signal', () => {
     expect(await started.exited).toBe(143);
   });
 
+  test('ends although nobody reads its log any more', async () => {
+    const started = start(`async () => {}`);
+    await started.waitFor(/running/);
+    started.child.stdout?.destroy();
+    expect(await started.stop()).toBe(0);
+  });
+
   test('exits 1 and says why when stopping fails or an error is caught by nobody', async () => {
     const failing = start(`async () => { throw new Error('disk is gone'); }`);
     await failing.waitFor(/running/);

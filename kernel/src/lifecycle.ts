@@ -16,18 +16,18 @@ export function runUntilSignal({ log, stop }: Lifecycle): void {
   const onSignal = (signal: 'SIGTERM' | 'SIGINT'): void => {
     if (stopping) {
       log.warn({ signal }, 'second signal: ending at once');
-      process.exit(128 + constants.signals[signal]);
+      return end(log, 128 + constants.signals[signal]);
     }
     stopping = true;
     log.info({ signal }, 'stopping: finishing what is in flight (a second signal ends at once)');
     stop().then(
       () => {
         log.info('stopped');
-        process.exit(0);
+        end(log, 0);
       },
       (error: unknown) => {
         log.error({ err: error }, 'stopping failed');
-        process.exit(1);
+        end(log, 1);
       },
     );
   };
@@ -35,8 +35,23 @@ export function runUntilSignal({ log, stop }: Lifecycle): void {
   process.on('SIGINT', onSignal);
   const onUncaught = (error: unknown): void => {
     log.fatal({ err: error }, 'unexpected error: the process ends');
-    process.exit(1);
+    end(log, 1);
   };
   process.on('uncaughtException', onUncaught);
   process.on('unhandledRejection', onUncaught);
+}
+
+/** Longest time that the last lines are waited for. */
+const LAST_WORDS_MS = 500;
+/** A reader that is gone shows a moment behind the flush. */
+const GONE_MS = 50;
+
+/**
+ * Exits once the log is written. At an exit with lines that are not, the logger tries for ever to write them: to a reader that is gone, as when
+ * whoever has started the process was killed, it would never end.
+ */
+function end(log: Logger, code: number): void {
+  const exit = (): never => process.exit(code);
+  setTimeout(exit, LAST_WORDS_MS);
+  log.flush(() => setTimeout(exit, GONE_MS));
 }
