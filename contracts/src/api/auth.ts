@@ -10,8 +10,9 @@ export type Membership = Static<typeof Membership>;
 export const Me = Type.Object({ ...User.properties, memberships: Type.Array(Membership) });
 export type Me = Static<typeof Me>;
 
-/** A password that somebody chooses; the commonest ones are refused too. */
-const NewPassword = Type.String({ minLength: 12, maxLength: 1024 });
+/** Characters of a password that somebody chooses; the commonest ones are refused too. */
+export const PASSWORD_LENGTH = 12;
+const NewPassword = Type.String({ minLength: PASSWORD_LENGTH, maxLength: 1024 });
 
 export const LoginRequest = Type.Object(
   { email: Type.String({ minLength: 1, maxLength: 254 }), password: Type.String({ minLength: 1, maxLength: 1024 }) },

@@ -43,3 +43,7 @@ test.each([
 ])('%s is refused as the e-mail address', (password) =>
   expect(check(password)).toThrow('must not be the e-mail address'),
 );
+
+test.each(['', 'short', 'Kx7#qMz!vB2', '👍👍👍👍👍👍👍👍👍👍👍'])('%s is refused as too short', (password) =>
+  expect(check(password)).toThrow('must have 12 characters or more'),
+);

@@ -1,3 +1,4 @@
+import { PASSWORD_LENGTH } from '@voiceoi/contracts';
 import { validationFailed } from '../http/index.ts';
 
 /** Words that the commonest passwords are made of, alone, repeated, or with digits and signs around them. */
@@ -18,7 +19,7 @@ const SEQUENCES =
   '01234567890123456789 98765432109876543210 qwertyuiopasdfghjklzxcvbnm abcdefghijklmnopqrstuvwxyz'.split(' ');
 
 /**
- * A password that somebody chooses must not be among the first that somebody else would try. How long it is, the schema says.
+ * A password that somebody chooses must be long, and not among the first that somebody else would try.
  * @throws ProblemError naming `path`
  */
 export function checkNewPassword(password: string, email: string, path: string): void {
@@ -27,6 +28,7 @@ export function checkNewPassword(password: string, email: string, path: string):
 }
 
 function weakness(password: string, email: string): string | undefined {
+  if ([...password].length < PASSWORD_LENGTH) return `must have ${PASSWORD_LENGTH} characters or more`;
   const [name = ''] = email.split('@');
   const core = letters(password);
   if (password === email || core === letters(email) || (name.length > 2 && core === letters(name)))
