@@ -5,4 +5,5 @@ export * from './ids.ts';
 export * from './json.ts';
 export * from './log-record.ts';
 export * from './node-order.ts';
+export * from './permissions.ts';
 export * from './problem.ts';

@@ -26,5 +26,6 @@ DO $$ DECLARE tenant record
   ; IF to_regrole('voiceoi_tenant') IS NOT NULL THEN
     GRANT SELECT ON instance TO voiceoi_tenant
     ; GRANT SELECT, INSERT, UPDATE ON organization_past TO voiceoi_tenant
+    ; GRANT SELECT (id, email, created_at) ON app_user TO voiceoi_tenant
   ; END IF
 ; END $$;

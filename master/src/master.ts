@@ -9,6 +9,7 @@ import { startHousekeeping } from './housekeeping/index.ts';
 import { type App, createApp } from './http/index.ts';
 import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
 import { agentRoutes, logPartitions, logRoutes } from './logs/index.ts';
+import { invitations, memberRoles, memberRoutes } from './members/index.ts';
 import { nodeOrders, startNodes } from './nodes/index.ts';
 import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
@@ -65,7 +66,9 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   // Requests see rows of their organization alone; what the master does by itself sees all.
   const scoped = scopedDatabase(database);
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
-  const auth = authService(database, accessTokens(settings.JWT_SECRET));
+  const roles = memberRoles(database);
+  const auth = authService({ database, tokens: accessTokens(settings.JWT_SECRET), memberships: roles.of });
+  const isHttps = settings.PUBLIC_URL.startsWith('https:');
   const orders = nodeOrders(database, keys.signing);
   const signing = { signingKey: keys.signing, goodKeys: keys.good };
   const bus = redis ? startBus({ database, ...redis, ...signing, log, metrics }) : NO_BUS;
@@ -88,11 +91,12 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
     inScope: scoped.run,
     log,
     metrics,
-    authenticators: { user: auth.authenticate, node: keys.authenticate },
+    authenticators: { user: auth.authenticate, node: keys.authenticate, role: roles.in },
     features: [
       serviceRoutes(),
-      authRoutes(auth, settings.PUBLIC_URL.startsWith('https:')),
+      authRoutes(auth, isHttps),
       organizationRoutes(scoped.database, changes),
+      memberRoutes(scoped.database, invitations({ database, auth, publicUrl: settings.PUBLIC_URL }), isHttps),
       keyRoutes(scoped.database, settings.SYNC_SECRET_SALT),
       campaignRoutes(scoped.database, changes),
       scriptRoutes(scoped.database, changes, scripts),

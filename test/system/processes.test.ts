@@ -156,6 +156,28 @@ describe.skipIf(postgresSkipReason())('master and bot as processes of their own,
     master = await startMaster();
   });
 
+  test('another administrator is made from the command line, and signs in with the password that it shows', async () => {
+    const settings = {
+      DB_HOST: postgres.host,
+      DB_PORT: postgres.port,
+      DB_USER: postgres.user,
+      DB_NAME: postgres.database,
+      DB_PASS: postgres.password || 'unused',
+      ADMIN_EMAIL: 'second@example.com',
+    };
+    const run = () => start('npm', ['run', '-s', 'admin', '--', 'create-admin', ...words(settings)], { cwd: ROOT });
+    const made = run();
+    expect(await made.exited, made.output()).toBe(0);
+    const password = /^Made second@example\.com with the password (\S{20}) \(shown this once\)\.$/m.exec(
+      made.output(),
+    )?.[1];
+    const login = await api('POST', '/api/auth/login', { email: 'second@example.com', password });
+    expect(login).toMatchObject({ status: 200, body: { user: { email: 'second@example.com', superadmin: true } } });
+    const again = run();
+    expect(await again.exited).toBe(1);
+    expect(again.output()).toContain('There is a user second@example.com already');
+  });
+
   test('a node that ends lets calls in flight end, and refuses new ones meanwhile', async () => {
     const settings = await nodeSettings('node-2', key);
     const bot = start(process.execPath, ['bin/start.js', ...words(settings)], { cwd: ROOT });

@@ -36,7 +36,7 @@ export const PatchOrganization = Type.Object(
 
 export const OrgKeyItem = Type.Object({
   generation: Type.Integer({ minimum: 1 }),
-  key: Type.String(),
+  key: Type.Optional(Type.String({ description: 'For admins alone' })),
   created_at: Timestamp,
   not_after: Type.Optional(Timestamp),
   revoked_at: Type.Optional(Timestamp),

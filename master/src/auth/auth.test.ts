@@ -1,7 +1,6 @@
-import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Injected, startTestMaster, type TestMaster } from '../../../test/services/test-master.ts';
-import { createAdministrator } from './service.ts';
+import { createAdministrator } from './administrators.ts';
 
 const PASSWORD = 'a password of somebody';
 let one: TestMaster;
@@ -113,6 +112,26 @@ describe('signing in', () => {
     expect(statuses).not.toContain(200);
   });
 
+  test('is refused by every master alike, whichever the failures were at', async () => {
+    const email = await newUser();
+    const other = await one.another();
+    const at = (app: TestMaster['master'], password: string) =>
+      app.app.inject({ method: 'POST', url: '/api/auth/login', payload: { email, password } });
+    for (let i = 0; i < 5; i++) expect((await at(i % 2 ? other : one.master, 'wrong')).statusCode).toBe(401);
+    expect((await at(one.master, PASSWORD)).statusCode).toBe(429);
+    expect((await at(other, PASSWORD)).statusCode).toBe(429);
+  });
+
+  test('is refused after five failures to name the password that is to be changed', async () => {
+    const email = await newUser();
+    const { body: session } = await login(email);
+    const change = (current_password: string) =>
+      post('password', { token: session.access_token, body: { current_password, new_password: 'a better password' } });
+    for (let i = 0; i < 5; i++) expect((await change('wrong')).status).toBe(400);
+    expect((await change(PASSWORD)).body).toMatchObject({ status: 429, code: 'TOO_MANY_REQUESTS' });
+    expect((await login(email)).status).toBe(429);
+  });
+
   test('counts afresh after a success', async () => {
     const email = await newUser();
     for (let round = 0; round < 3; round++) {
@@ -182,6 +201,8 @@ describe('a new password', () => {
     const changed = await post('password', { body, token: here.body.access_token, cookie: cookieOf(here) });
     expect(changed.status).toBe(204);
     expect((await post('refresh', { cookie: cookieOf(there) })).status).toBe(401);
+    expect(await me(there.body.access_token)).toBe(401);
+    expect(await me(here.body.access_token)).toBe(200);
     expect((await post('refresh', { cookie: cookieOf(here) })).status).toBe(200);
     expect((await login(email)).status).toBe(401);
     expect((await login(email, 'a better password')).status).toBe(200);
@@ -190,6 +211,7 @@ describe('a new password', () => {
   test.each([
     [{ current_password: 'wrong', new_password: 'a better password' }, '/current_password'],
     [{ current_password: PASSWORD, new_password: 'short' }, '/new_password'],
+    [{ current_password: PASSWORD, new_password: 'Password1234!' }, '/new_password'],
   ])('is not set by %o', async (body, path) => {
     const email = await newUser();
     const session = await login(email);
@@ -200,47 +222,34 @@ describe('a new password', () => {
 });
 
 describe('an access token', () => {
-  const SECRET = 'a secret for tests that is long enough';
-  interface Claims {
-    readonly secret?: string;
-    readonly type?: string;
-    readonly issuer?: string;
-    readonly audience?: string;
-    readonly expires?: string;
-    readonly algorithm?: string;
-  }
-  const make = async (sub: string, claims: Claims = {}): Promise<string> =>
-    new SignJWT()
-      .setProtectedHeader({ alg: claims.algorithm ?? 'HS256', typ: claims.type ?? 'at+jwt' })
-      .setSubject(sub)
-      .setIssuer(claims.issuer ?? 'voiceoi')
-      .setAudience(claims.audience ?? 'voiceoi-api')
-      .setIssuedAt()
-      .setExpirationTime(claims.expires ?? '15m')
-      .sign(Buffer.from(claims.secret ?? SECRET));
-
-  test('is good when it is made as the master makes it', async () => {
-    const { body } = await login(await newUser());
-    expect(await me(await make(body.user.id))).toBe(200);
+  test('ends with its session, wherever that was ended', async () => {
+    const email = await newUser();
+    const [here, there] = [await login(email), await login(email)];
+    const renewed = await post('refresh', { cookie: cookieOf(here) });
+    expect(await me(here.body.access_token)).toBe(200);
+    await post('logout', { cookie: cookieOf(renewed) });
+    expect(await me(here.body.access_token)).toBe(401);
+    expect(await me(renewed.body.access_token)).toBe(401);
+    expect(await me(there.body.access_token)).toBe(200);
+    await post('logout', { cookie: cookieOf(there), body: { everywhere: true } });
+    expect(await me(there.body.access_token)).toBe(401);
   });
 
-  test.each<Claims>([
-    { secret: 'another secret that is long enough too' },
-    { type: 'JWT' },
-    { issuer: 'somebody' },
-    { audience: 'somebody' },
-    { expires: '-1s' },
-    { algorithm: 'HS512' },
-  ])('is none with %o', async (claims) => {
-    const { body } = await login(await newUser());
-    expect(await me(await make(body.user.id, claims))).toBe(401);
+  test('is no refresh token, and a refresh token none', async () => {
+    const session = await login(await newUser());
+    expect(await me(cookieOf(session))).toBe(401);
+    expect((await post('refresh', { cookie: session.body.access_token })).status).toBe(401);
   });
 
-  test('is none without a signature, or when its user is gone', async () => {
+  test('is none once its user is gone, and knows by itself that they are no superadmin any more', async () => {
     const { body } = await login(await newUser());
-    const [, payload] = body.access_token.split('.');
-    const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url');
-    expect(await me(`${none}.${payload}.`)).toBe(401);
+    const bearer = { authorization: `Bearer ${body.access_token}` };
+    const list = () => one.api('GET', '/api/orgs/nobody', undefined, bearer);
+    const make = () => one.api('POST', '/api/orgs', {}, bearer);
+    expect((await make()).status).toBe(400);
+    await one.database.query('UPDATE app_user SET superadmin = false WHERE id = $1', [body.user.id]);
+    expect((await make()).status).toBe(403);
+    expect((await list()).status).toBe(404);
     await one.database.query('DELETE FROM app_user WHERE id = $1', [body.user.id]);
     expect(await me(body.access_token)).toBe(401);
   });

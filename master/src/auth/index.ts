@@ -1,3 +1,10 @@
 export { accessTokens } from './access-token.ts';
+export { createAdministrator, ensureAdministrator } from './administrators.ts';
+export { setSessionCookie } from './cookie.ts';
+export { checkNewPassword } from './password-policy.ts';
+export { hashPassword } from './passwords.ts';
 export { authRoutes } from './routes.ts';
-export { type AuthService, authService, createAdministrator, ensureAdministrator } from './service.ts';
+export { type AuthService, authService } from './service.ts';
+export type { Session } from './sessions.ts';
+export { trimSignIns } from './sign-in-limits.ts';
+export { findUserByEmail, insertUser, type UserRow } from './store.ts';

@@ -1,6 +1,5 @@
 import { scryptSync } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { failureLimiter } from './limiter.ts';
 import { hashPassword, verifyPassword } from './passwords.ts';
 
 test('a password fits its own hash alone, and no two hashes are the same', async () => {
@@ -36,21 +35,4 @@ test('many hashes at once all come to their end', async () => {
     Array.from({ length: 20 }, (_v, index) => verifyPassword(index % 2 ? 'x' : 'y', hash)),
   );
   expect(results.filter(Boolean).length).toBe(10);
-});
-
-test('failures are forgotten when the window has passed, one after the other', () => {
-  let now = 0;
-  const limiter = failureLimiter(2, () => now);
-  limiter.fail('a');
-  now = 60_000;
-  expect(limiter.wait('a')).toBe(0);
-  limiter.fail('a');
-  expect(limiter.wait('a')).toBe(840);
-  expect(limiter.wait('b')).toBe(0);
-  now = 15 * 60_000;
-  expect(limiter.wait('a')).toBe(0);
-  limiter.fail('a');
-  expect(limiter.wait('a')).toBe(60);
-  limiter.succeed('a');
-  expect(limiter.wait('a')).toBe(0);
 });

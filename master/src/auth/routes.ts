@@ -1,20 +1,10 @@
-import { LoginAnswer, LoginRequest, LogoutRequest, PasswordRequest, User } from '@voiceoi/contracts';
-import type { FastifyReply } from 'fastify';
-import { type App, bodyOptional, type Feature, ProblemError, route } from '../http/index.ts';
-import { type AuthService, REFRESH_DAYS, type Session } from './service.ts';
-
-const COOKIE = 'voiceoi_refresh';
-const COOKIE_PATH = '/api/auth';
+import { LoginAnswer, LoginRequest, LogoutRequest, Me, PasswordRequest } from '@voiceoi/contracts';
+import { type App, bodyOptional, type Feature, ProblemError, route, userIdOf } from '../http/index.ts';
+import { clearSessionCookie, refreshTokenOf, setSessionCookie } from './cookie.ts';
+import type { AuthService } from './service.ts';
 
 /** Sign-in, refresh, sign-out, password. `secureCookies`: people come over https. */
 export function authRoutes(auth: AuthService, secureCookies: boolean): Feature {
-  const cookie = { path: COOKIE_PATH, httpOnly: true, sameSite: 'strict', secure: secureCookies } as const;
-  const answer = (reply: FastifyReply, session: Session): LoginAnswer => {
-    reply.setCookie(COOKIE, session.refreshToken, { ...cookie, maxAge: REFRESH_DAYS * 86_400 });
-    reply.header('cache-control', 'no-store');
-    return session.answer;
-  };
-
   return (app: App) => {
     app.post(
       '/api/auth/login',
@@ -29,7 +19,7 @@ export function authRoutes(auth: AuthService, secureCookies: boolean): Feature {
       }),
       async (request, reply) => {
         const { email, password } = request.body;
-        return answer(reply, await auth.login(email, password, request.ip));
+        return setSessionCookie(reply, await auth.login(email, password, request.ip), secureCookies);
       },
     );
 
@@ -44,9 +34,9 @@ export function authRoutes(auth: AuthService, secureCookies: boolean): Feature {
         problems: ['UNAUTHENTICATED'],
       }),
       async (request, reply) => {
-        const token = request.cookies[COOKIE];
+        const token = refreshTokenOf(request);
         if (!token) throw new ProblemError('UNAUTHENTICATED', 'There is no session: sign in');
-        return answer(reply, await auth.refresh(token));
+        return setSessionCookie(reply, await auth.refresh(token), secureCookies);
       },
     );
 
@@ -64,8 +54,8 @@ export function authRoutes(auth: AuthService, secureCookies: boolean): Feature {
         }),
       },
       async (request, reply) => {
-        await auth.logout(request.cookies[COOKIE], request.body.everywhere ?? false);
-        return reply.clearCookie(COOKIE, cookie).code(204).send();
+        await auth.logout(refreshTokenOf(request), request.body.everywhere ?? false);
+        return clearSessionCookie(reply, secureCookies).code(204).send();
       },
     );
 
@@ -75,27 +65,29 @@ export function authRoutes(auth: AuthService, secureCookies: boolean): Feature {
         id: 'changePassword',
         tag: 'auth',
         summary: 'Change the password; ends the other sessions',
+        description: 'The commonest passwords are refused. Wrong current ones count as failed sign-ins.',
         access: 'user',
         body: PasswordRequest,
         answers: { 204: null },
+        problems: ['TOO_MANY_REQUESTS'],
       }),
       async (request, reply) => {
         const { current_password, new_password } = request.body;
-        await auth.changePassword(userId(request), current_password, new_password, request.cookies[COOKIE]);
+        await auth.changePassword({
+          userId: userIdOf(request),
+          current: current_password,
+          next: new_password,
+          address: request.ip,
+          session: request.principal.kind === 'user' ? request.principal.session : undefined,
+        });
         return reply.code(204).send();
       },
     );
 
     app.get(
       '/api/auth/me',
-      route({ id: 'getMe', tag: 'auth', summary: 'Who is signed in', access: 'user', answers: { 200: User } }),
-      async (request) => auth.user(userId(request)),
+      route({ id: 'getMe', tag: 'auth', summary: 'Who is signed in', access: 'user', answers: { 200: Me } }),
+      async (request) => auth.me(userIdOf(request)),
     );
   };
-}
-
-function userId({ principal }: { readonly principal: { readonly kind: string; readonly id?: string } }): string {
-  if (principal.kind !== 'user' || principal.id === undefined)
-    throw new ProblemError('UNAUTHENTICATED', 'Sign in first');
-  return principal.id;
 }

@@ -19,6 +19,13 @@ export async function findUser(db: Queryable, id: string): Promise<UserRow | und
   return (await db.query<UserRow>(`SELECT ${COLUMNS} FROM app_user WHERE id = $1`, [id])).rows[0];
 }
 
+/** A user whose session still stands: its access tokens end with it. */
+export async function findUserOfSession(db: Queryable, id: string, family: string): Promise<UserRow | undefined> {
+  const sql = `SELECT ${COLUMNS} FROM app_user WHERE id = $1
+    AND EXISTS (SELECT 1 FROM refresh_token WHERE family = $2 AND user_id = app_user.id)`;
+  return (await db.query<UserRow>(sql, [id, family])).rows[0];
+}
+
 export async function insertUser(db: Queryable, user: Omit<UserRow, 'id'>): Promise<UserRow> {
   const id = uuidv7();
   await db.query('INSERT INTO app_user (id, email, password_hash, superadmin) VALUES ($1, $2, $3, $4)', [
@@ -78,9 +85,4 @@ export async function deleteSessions(db: Queryable, userId: string, exceptFamily
     userId,
     exceptFamily ?? null,
   ]);
-}
-
-export async function familyOf(db: Queryable, token: string): Promise<string | undefined> {
-  return (await db.query<{ family: string }>('SELECT family FROM refresh_token WHERE token_hash = $1', [hashOf(token)]))
-    .rows[0]?.family;
 }

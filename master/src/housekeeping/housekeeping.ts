@@ -1,6 +1,8 @@
 import type { Logger } from '@voiceoi/kernel';
+import { trimSignIns } from '../auth/index.ts';
 import type { Database } from '../database/index.ts';
 import type { Partitions } from '../logs/index.ts';
+import { trimInvitations } from '../members/index.ts';
 import { trimChangeLog } from '../sync/index.ts';
 
 interface HousekeepingOptions {
@@ -25,6 +27,8 @@ export function startHousekeeping({ database, partitions, retentionDays, log }: 
     try {
       const dropped = await partitions.keep(now, retentionDays);
       const trimmed = await trimChangeLog(database);
+      await trimSignIns(database);
+      await trimInvitations(database);
       if (dropped.length > 0 || trimmed > 0) log.info({ dropped, trimmed_changes: trimmed }, 'old records dropped');
     } catch (error) {
       log.warn({ err: error }, 'housekeeping will try again');

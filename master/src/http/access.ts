@@ -1,10 +1,21 @@
+import { type Action, allows, isAction, OrgId, PERMISSIONS, type Rank, type Role } from '@voiceoi/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemError } from './problems.ts';
+import { Compile } from 'typebox/compile';
+import { notFound, ProblemError } from './problems.ts';
 
 /** Who a request comes from. */
 export type Principal =
   | { readonly kind: 'anonymous' }
-  | { readonly kind: 'user'; readonly id: string; readonly email: string; readonly superadmin: boolean }
+  | {
+      readonly kind: 'user';
+      readonly id: string;
+      readonly email: string;
+      readonly superadmin: boolean;
+      /** The session that their access token belongs to. */
+      readonly session?: string;
+      /** What they are in the organization of the path. */
+      readonly rank?: Rank;
+    }
   | { readonly kind: 'node'; readonly orgId: string; readonly generation: number };
 
 /** What a route asks of whoever calls it. */
@@ -13,14 +24,10 @@ export type Access =
   | 'public'
   /** Whoever is signed in. */
   | 'user'
-  /** Whoever may do this to the organization in the path. */
-  | 'org:read'
-  | 'org:write'
-  | 'org:admin'
-  /** Whoever has all organizations. */
-  | 'superadmin'
   /** A bot node with its organization's key. */
-  | 'node';
+  | 'node'
+  /** Whoever the table of permissions lets do it, to the organization in the path if there is one. */
+  | Action;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -35,6 +42,8 @@ declare module 'fastify' {
 export interface Authenticators {
   user(bearer: string): Promise<Principal | undefined>;
   node(key: string): Promise<Principal | undefined>;
+  /** A user's role in an organization, as the database has it now; undefined for one that is no member. */
+  role(userId: string, orgId: string): Promise<Role | undefined>;
 }
 
 /** Checks every request against its route's `access`, in this one place. */
@@ -43,10 +52,23 @@ export function accessGuard(authenticators: Authenticators) {
     request.principal = { kind: 'anonymous' };
     const { access } = request.routeOptions.config;
     if (access === undefined || access === 'public') return;
-    request.principal =
-      access === 'node' ? await nodePrincipal(request, authenticators) : await userPrincipal(request, authenticators);
-    authorize(request, access);
+    if (access === 'node') {
+      request.principal = await nodePrincipal(request, authenticators);
+      return checkNodeOrg(request, request.principal);
+    }
+    request.principal = await userPrincipal(request, authenticators);
+    if (access === 'user') return;
+    if (PERMISSIONS[access] !== 'superadmin') await rankInOrganization(request, authenticators);
+    requirePermission(request, access);
   };
+}
+
+/** A route that asks for a role must say where. @throws when its path names no organization */
+export function checkRoute(url: string, access: Access | undefined): void {
+  if (access === undefined) throw new Error(`the route ${url} does not say who may call it`);
+  const needsOrganization = isAction(access) && PERMISSIONS[access] !== 'superadmin';
+  if (needsOrganization && !url.includes('/:org_id'))
+    throw new Error(`the route ${url} asks for a role, and its path has no org_id`);
 }
 
 async function userPrincipal(request: FastifyRequest, authenticators: Authenticators): Promise<Principal> {
@@ -66,12 +88,38 @@ async function nodePrincipal(request: FastifyRequest, authenticators: Authentica
   return principal;
 }
 
-/** The one place that knows what roles may do; until there are members, that is superadmins alone. */
-function authorize(request: FastifyRequest, access: Exclude<Access, 'public'>): void {
+const isOrgId = Compile(OrgId);
+
+/** To whoever is no member, an organization is not there: what they are told must not differ from one that really is not. */
+async function rankInOrganization(request: FastifyRequest, { role }: Authenticators): Promise<void> {
   const { principal } = request;
-  if (access === 'node') return checkNodeOrg(request, principal);
-  if (principal.kind !== 'user') throw new ProblemError('UNAUTHENTICATED', 'Sign in first');
-  if (access !== 'user' && !principal.superadmin) throw new ProblemError('FORBIDDEN', 'Your account may not do this');
+  if (principal.kind !== 'user') return;
+  const { org_id: orgId } = request.params as { readonly org_id: string };
+  if (principal.superadmin) {
+    request.principal = { ...principal, rank: 'superadmin' };
+    return;
+  }
+  const rank = isOrgId.Check(orgId) ? await role(principal.id, orgId) : undefined;
+  if (!rank) throw notFound(`organization "${orgId}"`);
+  request.principal = { ...principal, rank };
+}
+
+/** What somebody is: their role in the organization of the path, or superadmin. */
+function rankOf({ principal }: FastifyRequest): Rank | undefined {
+  if (principal.kind !== 'user') return undefined;
+  return principal.superadmin ? 'superadmin' : principal.rank;
+}
+
+/** Whether whoever calls may do this too, where a route shows or takes more from some than from others. */
+export function mayDo(request: FastifyRequest, action: Action): boolean {
+  const rank = rankOf(request);
+  return rank !== undefined && allows(rank, action);
+}
+
+/** @throws ProblemError when whoever calls may not do this */
+export function requirePermission(request: FastifyRequest, action: Action): void {
+  if (mayDo(request, action)) return;
+  throw new ProblemError('FORBIDDEN', `This needs the role ${PERMISSIONS[action]} (${action})`);
 }
 
 /** Whose rows a request may see: of the organization that it names, of a node's own, or of all where the route is for no single one. */
@@ -87,6 +135,12 @@ function checkNodeOrg(request: FastifyRequest, principal: Principal): void {
   const isForeign = principal.kind === 'node' && query.org_id !== undefined && query.org_id !== principal.orgId;
   if (isForeign)
     throw new ProblemError('FOREIGN_ORGANIZATION', 'This key is not of the organization that the request names');
+}
+
+/** The user who calls. @throws ProblemError for anybody else */
+export function userIdOf({ principal }: FastifyRequest): string {
+  if (principal.kind !== 'user') throw new ProblemError('UNAUTHENTICATED', 'Sign in first');
+  return principal.id;
 }
 
 /** Who did it, as the change log names them. */

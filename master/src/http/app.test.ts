@@ -1,7 +1,7 @@
 import { createLogger, createMetrics } from '@voiceoi/kernel';
 import Type from 'typebox';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Principal } from './access.ts';
+import type { Access, Principal } from './access.ts';
 import { createApp } from './app.ts';
 import type { App, Feature } from './feature.ts';
 import { route } from './openapi.ts';
@@ -23,24 +23,36 @@ async function start(feature: Feature) {
   const authenticators = {
     user: async (bearer: string) => ({ root: ROOT, person: PERSON })[bearer],
     node: async (key: string) => (key === 'good' ? NODE : undefined),
+    role: async (_user: string, org: string) => (org === 'abc' ? ('editor' as const) : undefined),
   };
   opened = await createApp({ log, metrics, authenticators, features: [feature] });
   return { app: opened, lines, metrics };
 }
 
 const guarded: Feature = (app) => {
-  for (const access of ['public', 'user', 'org:read', 'org:write', 'org:admin', 'superadmin', 'node'] as const)
-    app.get(
-      `/x/${access.replace(':', '-')}`,
-      route({ id: access, tag: 'service', summary: access, access, answers: { 200: Any } }),
+  const add = (path: string, access: Access): void =>
+    void app.get(
+      path,
+      route({ id: path, tag: 'service', summary: access, access, answers: { 200: Any } }),
       async ({ principal }) => ({ who: principal.kind }),
     );
+  for (const access of ['public', 'user', 'node'] as const) add(`/x/${access}`, access);
+  add('/x/create', 'organization.create');
+  for (const access of ['script.read', 'script.write', 'key.write'] as const) add(`/x/:org_id/${access}`, access);
 };
 
 describe('who may call', () => {
   test('a route that does not say it keeps the app from starting', async () => {
     const careless: Feature = (app) => void app.get('/open', async () => ({}));
     await expect(start(careless)).rejects.toThrow('/open does not say who may call it');
+  });
+
+  test('a route that asks for a role in no organization keeps the app from starting', async () => {
+    const careless: Feature = (app) => {
+      const access = 'script.write';
+      app.get('/open', route({ id: 'x', tag: 'x', summary: 'x', access, answers: { 200: Any } }), async () => ({}));
+    };
+    await expect(start(careless)).rejects.toThrow('/open asks for a role, and its path has no org_id');
   });
 
   const user = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -52,12 +64,17 @@ describe('who may call', () => {
     ['user', user('forged'), 401],
     ['user', key, 401],
     ['user', user('person'), 200],
-    ['org-read', user('person'), 403],
-    ['org-write', user('person'), 403],
-    ['org-admin', user('person'), 403],
-    ['superadmin', user('person'), 403],
-    ['superadmin', user('root'), 200],
-    ['org-admin', user('root'), 200],
+    ['abc/script.read', {}, 401],
+    ['abc/script.read', user('person'), 200],
+    ['abc/script.write', user('person'), 200],
+    ['abc/key.write', user('person'), 403],
+    ['xyz/script.read', user('person'), 404],
+    ['xyz/key.write', user('person'), 404],
+    ['NO%00ID/script.read', user('person'), 404],
+    ['abc/script.read', key, 401],
+    ['create', user('person'), 403],
+    ['create', user('root'), 200],
+    ['abc/key.write', user('root'), 200],
     ['node', user('root'), 401],
     ['node', { 'x-organization-secret': 'bad' }, 401],
     ['node', key, 200],

@@ -4,7 +4,7 @@ import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Logger, Metrics } from '@voiceoi/kernel';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
-import { type Authenticators, accessGuard, scopeOf } from './access.ts';
+import { type Authenticators, accessGuard, checkRoute, scopeOf } from './access.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import type { App, Feature } from './feature.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -54,8 +54,7 @@ export async function createApp({
     },
   });
   app.addHook('onRoute', ({ url, config }) => {
-    if (config?.access === undefined && !url.startsWith('/api/docs'))
-      throw new Error(`the route ${url} does not say who may call it`);
+    if (!url.startsWith('/api/docs')) checkRoute(url, config?.access);
   });
   measureRequests(app, metrics);
   app.addHook('onRequest', accessGuard(authenticators));

@@ -58,6 +58,7 @@ const GOOD: { readonly [name: string]: string } = {
   campaign_id: '123',
   script_id: 'demo',
   version: '1',
+  member_id: '01936f5e-0000-7000-8000-000000000000',
   call_id: '01936f5e-0000-7000-8000-000000000000',
 };
 
@@ -76,6 +77,9 @@ async function everything(): Promise<unknown> {
   const tables = ['organization', 'organization_key', 'script', 'script_version', 'campaign', 'change_log'];
   const others = [
     'app_user',
+    'member',
+    'invitation',
+    'sign_in_limit',
     'refresh_token',
     'call_record',
     'call_event',
@@ -261,7 +265,7 @@ describe('every route with parameters', () => {
 
 describe('every route that is not for everybody', () => {
   test('asks who calls before it looks at what was sent', async () => {
-    const open = /^(POST \/api\/auth\/(login|refresh|logout)|GET \/api|GET \/api\/schemas\/script\/v1)$/;
+    const open = /^(POST \/api\/auth\/(login|refresh|logout|accept-invite)|GET \/api|GET \/api\/schemas\/script\/v1)$/;
     for (const route of routes.filter(({ name }) => !open.test(name))) {
       const answer = await one.master.app.inject({
         method: route.method as 'GET',

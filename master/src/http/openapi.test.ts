@@ -80,6 +80,7 @@ describe('the OpenAPI document', () => {
     expect(open.sort()).toEqual([
       'GET /api',
       'GET /api/schemas/script/v1',
+      'POST /api/auth/accept-invite',
       'POST /api/auth/login',
       'POST /api/auth/logout',
       'POST /api/auth/refresh',

@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import { Problem } from '@voiceoi/contracts';
+import { isAction, PERMISSIONS, Problem } from '@voiceoi/contracts';
 import { VERSION } from '@voiceoi/kernel';
 import type { FastifySchema } from 'fastify';
 import type { TSchema } from 'typebox';
@@ -19,12 +19,18 @@ export async function registerOpenApi(app: App): Promise<void> {
       info: {
         title: 'VoiceOI',
         version: VERSION,
-        description: 'API of the VoiceOI master. Errors are problems (RFC 9457) with a stable `code`.',
+        description: [
+          'API of the VoiceOI master. Errors are problems (RFC 9457) with a stable `code`.',
+          '`x-required-role` is the least role that may call an operation: viewer, editor, admin, owner, superadmin.',
+          'To somebody who is no member of it, an organization is not there (404).',
+        ].join(' '),
       },
       servers: [{ url: '/' }],
-      tags: ['auth', 'organizations', 'campaigns', 'scripts', 'nodes', 'calls', 'sync', 'service'].map((name) => ({
-        name,
-      })),
+      tags: ['auth', 'organizations', 'members', 'campaigns', 'scripts', 'nodes', 'calls', 'sync', 'service'].map(
+        (name) => ({
+          name,
+        }),
+      ),
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', description: 'Access token of POST /api/auth/login' },
@@ -78,6 +84,7 @@ export function route<const D extends RouteDescription>(description: D): RouteOp
     tags: [tag],
     summary,
     ...(description.description && { description: description.description }),
+    ...(isAction(access) && { 'x-permission': access, 'x-required-role': PERMISSIONS[access] }),
     security: access === 'public' ? [] : access === 'node' ? NODE : BEARER,
     ...(params && { params }),
     ...(query && { querystring: query }),
@@ -107,7 +114,7 @@ function problemsOf({ access, params, query, body, problems = [] }: RouteDescrip
   const codes: ProblemCode[] = [...problems, 'INTERNAL'];
   if (access === 'node') codes.push('UNKNOWN_KEY', 'FOREIGN_ORGANIZATION');
   else if (access !== 'public') codes.push('UNAUTHENTICATED');
-  if (access.startsWith('org:') || access === 'superadmin') codes.push('FORBIDDEN');
+  if (isAction(access)) codes.push('FORBIDDEN');
   if (params || query || body) codes.push('VALIDATION_FAILED');
   if (params) codes.push('NOT_FOUND');
   if (body) codes.push('TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE');

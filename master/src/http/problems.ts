@@ -10,6 +10,7 @@ export const PROBLEMS = {
   FOREIGN_ORGANIZATION: { status: 403, title: 'The organization key is of another organization' },
   NOT_FOUND: { status: 404, title: 'There is no such thing' },
   ALREADY_EXISTS: { status: 409, title: 'The name is taken' },
+  LAST_OWNER: { status: 409, title: 'An organization keeps at least one owner' },
   IN_USE: { status: 409, title: 'Something else uses it' },
   CHANGED_MEANWHILE: { status: 412, title: 'It has changed meanwhile' },
   TOO_LARGE: { status: 413, title: 'The request is too large' },

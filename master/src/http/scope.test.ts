@@ -15,14 +15,14 @@ function leaky(database: Database) {
   const all = async () => (await database.query('SELECT org_id FROM script ORDER BY 1')).rows;
   return (to: App) => {
     const common = { tag: 'service', summary: 'x', answers: { 200: Type.Unknown() } } as const;
-    to.get('/api/orgs/:org_id/leak', route({ ...common, id: 'a', access: 'org:read' }), all);
+    to.get('/api/orgs/:org_id/leak', route({ ...common, id: 'a', access: 'script.read' }), all);
     to.post(
       '/api/orgs/:org_id/leak',
-      route({ ...common, id: 'b', access: 'org:write', body: Type.Unknown() }),
+      route({ ...common, id: 'b', access: 'script.write', body: Type.Unknown() }),
       async () => database.transaction(async (tx) => (await tx.query('SELECT org_id FROM script ORDER BY 1')).rows),
     );
     to.get('/api/sync/leak', route({ ...common, id: 'c', access: 'node' }), all);
-    to.get('/api/everything', route({ ...common, id: 'd', access: 'superadmin' }), all);
+    to.get('/api/everything', route({ ...common, id: 'd', access: 'organization.create' }), all);
   };
 }
 
@@ -38,7 +38,11 @@ beforeAll(async () => {
   app = await createApp({
     log: createLogger({ level: 'silent', mode: 'test' }),
     metrics: createMetrics({ mode: 'test', version: '0' }),
-    authenticators: { user: async () => root, node: async () => ({ kind: 'node', orgId: 'two', generation: 1 }) },
+    authenticators: {
+      user: async () => root,
+      node: async () => ({ kind: 'node', orgId: 'two', generation: 1 }),
+      role: async () => undefined,
+    },
     features: [leaky(scoped.database)],
     inScope: scoped.run,
   });

@@ -6,6 +6,7 @@ import {
   type App,
   type Feature,
   ListQuery,
+  mayDo,
   notFound,
   Page,
   type Principal,
@@ -110,7 +111,8 @@ export function keyRoutes(database: Database, salt: string): Feature {
         id: 'listKeys',
         tag: 'organizations',
         summary: 'Keys of an organization, newest first',
-        access: 'org:admin',
+        description: 'The keys themselves are for admins; others see which there are.',
+        access: 'key.list',
         params: OrgParams,
         query: Type.Object(ListQuery, { additionalProperties: false }),
         answers: { 200: Page(OrgKeyItem) },
@@ -126,10 +128,11 @@ export function keyRoutes(database: Database, salt: string): Feature {
           page.limit + 1,
         ]);
         reply.header('cache-control', 'no-store');
+        const isShown = mayDo(request, 'key.show');
         return pageOf(
           rows,
           page,
-          (row) => keyItem(row, deriveOrgKey(salt, orgId, row.generation)),
+          (row) => keyItem(row, isShown ? deriveOrgKey(salt, orgId, row.generation) : undefined),
           (row) => [String(row.generation)],
         );
       },
@@ -143,10 +146,10 @@ export async function mustExist(db: Queryable, orgId: string): Promise<void> {
   if (rows.length === 0) throw notFound(`organization "${orgId}"`);
 }
 
-function keyItem({ generation, created_at, not_after, revoked_at, last_used_at }: KeyRow, key: string) {
+function keyItem({ generation, created_at, not_after, revoked_at, last_used_at }: KeyRow, key: string | undefined) {
   return {
     generation,
-    key,
+    ...(key !== undefined && { key }),
     created_at: created_at.toISOString(),
     ...(not_after && { not_after: not_after.toISOString() }),
     ...(revoked_at && { revoked_at: revoked_at.toISOString() }),

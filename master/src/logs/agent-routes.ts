@@ -14,7 +14,7 @@ export function agentRoutes(database: Database): Feature {
         id: 'listAgents',
         tag: 'calls',
         summary: 'What each agent does now, and since when',
-        access: 'org:read',
+        access: 'agent.read',
         params: OrgParams,
         query: Type.Object(ListQuery, { additionalProperties: false }),
         answers: { 200: Page(AgentItem) },

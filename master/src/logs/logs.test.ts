@@ -214,7 +214,7 @@ describe('POST /api/sync/logs', () => {
     const database = postgresDatabase(new pg.Pool({ host: '127.0.0.1', port: await freePort() }));
     const node = async () => ({ kind: 'node' as const, orgId: 'abc', generation: 1 });
     const options = { database, partitions: logPartitions(database), retentionDays: 90, metrics, log };
-    const authenticators = { node, user: async () => undefined };
+    const authenticators = { node, user: async () => undefined, role: async () => undefined };
     const app = await createApp({ log, metrics, authenticators, features: [logRoutes(options)] });
     const headers = { 'x-sync-token': 'any' };
     const payload = { records: [callEvent()] };
@@ -286,7 +286,7 @@ describe('POST /api/sync/logs', () => {
     const log = createLogger({ level: 'silent', mode: 'test' });
     const metrics = createMetrics({ mode: 'test', version: '0.0.0' });
     const node = async () => ({ kind: 'node' as const, orgId: 'abc', generation: 1 });
-    const authenticators = { node, user: async () => undefined };
+    const authenticators = { node, user: async () => undefined, role: async () => undefined };
     // Room for 64 batches of one organization, each as small as can be.
     const admission = logAdmission((4 / 3) * 64 * 16 * 1024);
     const partitions = logPartitions(one.database);

@@ -10,6 +10,7 @@ import {
   pageOf,
   pageRequest,
   route,
+  userIdOf,
   validationFailed,
 } from '../http/index.ts';
 import { insertFirstKey } from '../keys/index.ts';
@@ -24,14 +25,16 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
       route({
         id: 'listOrganizations',
         tag: 'organizations',
-        summary: 'Organizations',
-        access: 'superadmin',
+        summary: 'Organizations: for a superadmin all, for others those that they are a member of',
+        access: 'user',
         query: Type.Object(ListQuery, { additionalProperties: false }),
         answers: { 200: Page(Organization) },
       }),
       async (request) => {
         const page = pageRequest(request.query, 1);
-        const rows = await store.listOrganizations(database, page.after?.[0], page.limit + 1);
+        const { principal } = request;
+        const member = principal.kind === 'user' && principal.superadmin ? undefined : userIdOf(request);
+        const rows = await store.listOrganizations(database, member, page.after?.[0], page.limit + 1);
         return pageOf(
           rows,
           page,
@@ -47,7 +50,7 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
         id: 'createOrganization',
         tag: 'organizations',
         summary: 'Make an organization with its first key',
-        access: 'superadmin',
+        access: 'organization.create',
         body: CreateOrganization,
         answers: { 201: Organization },
         problems: ['ALREADY_EXISTS'],
@@ -70,7 +73,7 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
         id: 'getOrganization',
         tag: 'organizations',
         summary: 'One organization',
-        access: 'org:read',
+        access: 'organization.read',
         params: OrgParams,
         answers: { 200: Organization },
       }),
@@ -83,7 +86,7 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
         id: 'patchOrganization',
         tag: 'organizations',
         summary: 'Change name or settings, field by field; null returns a setting to its default',
-        access: 'org:admin',
+        access: 'organization.write',
         params: OrgParams,
         body: PatchOrganization,
         answers: { 200: Organization },
@@ -108,7 +111,7 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
         id: 'deleteOrganization',
         tag: 'organizations',
         summary: 'Delete an organization with everything that it has',
-        access: 'superadmin',
+        access: 'organization.delete',
         params: OrgParams,
         answers: { 204: null },
       }),

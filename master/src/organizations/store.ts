@@ -13,13 +13,17 @@ interface Row {
 
 const COLUMNS = 'id, name, settings, revision, created_at, updated_at';
 
+/** Organizations in the order of their ids: those of one member, or all. */
 export async function listOrganizations(
   db: Queryable,
+  memberId: string | undefined,
   after: string | undefined,
   limit: number,
 ): Promise<readonly Organization[]> {
-  const sql = `SELECT ${COLUMNS} FROM organization WHERE id COLLATE "C" > $1 ORDER BY id COLLATE "C" LIMIT $2`;
-  return (await db.query<Row>(sql, [after ?? '', limit])).rows.map(organization);
+  const sql = `SELECT ${COLUMNS} FROM organization WHERE id COLLATE "C" > $1
+    AND ($3::uuid IS NULL OR id IN (SELECT org_id FROM member WHERE user_id = $3))
+    ORDER BY id COLLATE "C" LIMIT $2`;
+  return (await db.query<Row>(sql, [after ?? '', limit, memberId ?? null])).rows.map(organization);
 }
 
 /** @throws ProblemError when it is not there */

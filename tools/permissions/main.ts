@@ -1,0 +1,3 @@
+import { permissionMatrix } from '@voiceoi/contracts';
+
+console.log(permissionMatrix());
