@@ -35,6 +35,7 @@ async function start(changed: { readonly [name: string]: string | number } = {})
     NODE_ID: 'node-1',
     HOST: '127.0.0.1',
     AGI_PORT: 0,
+    HTTP_PORT: 0,
     DRAIN_SECONDS: 5,
     LOG_FLUSH_SECONDS: 0,
     ...changed,

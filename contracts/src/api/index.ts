@@ -4,3 +4,4 @@ export * from './calls.ts';
 export * from './nodes.ts';
 export * from './organizations.ts';
 export * from './scripts.ts';
+export * from './webhook.ts';
