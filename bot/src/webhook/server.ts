@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Logger, labelBound, type Metrics } from '@voiceoi/kernel';
 import type { TurnDesk } from '../calls/index.ts';
@@ -27,13 +27,15 @@ export interface WebhookServerOptions {
 /** A running webhook server; `port` is the one it got. */
 export interface WebhookServer {
   readonly port: number;
-  /** Stops listening and closes what is open. */
+  /** Stops listening, answers what is being answered, and closes what is open. */
   close(): Promise<void>;
 }
 
 const MOST_BODY = 256 * 1024;
 const REQUEST_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
+/** How long answers may still be written as the server closes. */
+const CLOSE_MS = 2000;
 /** The state travels in the address: Node’s own 16 KiB for all headers would do, a little more is safer. */
 const MOST_HEADERS = 32 * 1024;
 const MOST_ORGS = 200;
@@ -63,6 +65,7 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
   const { desk, keysOf, secretOf, log } = options;
   const conversations = new Conversations({ desk, keysOf });
   const observe = observer(options);
+  let isClosing = false;
   const server = createServer({ maxHeaderSize: MOST_HEADERS, noDelay: true }, (request, response) => {
     const startedAt = performance.now();
     const advertiseUrl = options.advertiseUrl(portOf(server.address()));
@@ -76,7 +79,7 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
       .then((reply) => {
         // What is left of the body is passed over, so that whoever still sends it hears the answer.
         if (reply.closes) request.resume();
-        send(response, reply);
+        send(response, isClosing ? { ...reply, closes: true } : reply);
         observe(request.url ?? '', reply.status, performance.now() - startedAt);
       });
   });
@@ -95,12 +98,22 @@ export async function startWebhookServer(options: WebhookServerOptions): Promise
     port: portOf(server.address()),
     close: () => {
       conversations.close();
-      return new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
+      isClosing = true;
+      return closeServer(server);
     },
   };
+}
+
+/** A call that ends last lets the process end before its answer is on its way. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
 }
 
 async function answer(request: IncomingMessage, world: World, acceptedAt: number): Promise<Reply> {
