@@ -11,7 +11,7 @@ import type { PlayableOrg, PlayableScript } from '../sync/index.ts';
 import type { CallServices } from './call.ts';
 import { type CallIdentity, callRecord, eventRecord, startRecord } from './records.ts';
 import { turnContext, turnIdentity } from './turn-context.ts';
-import type { Awaited, EffectBoard, SavedCall, TurnCall, TurnEvent, TurnOutcome } from './turn-ports.ts';
+import type { AwaitedInput, EffectBoard, SavedCall, TurnCall, TurnEvent, TurnOutcome } from './turn-ports.ts';
 import { recordIdOf } from './uuid.ts';
 
 /** What a call is played with on this node. */
@@ -145,7 +145,7 @@ export class NodeTurnCall implements TurnCall {
     effect: Effect,
     { script }: PlayableScript,
     board: EffectBoard,
-  ): Promise<Turn | { readonly awaited: Awaited }> {
+  ): Promise<Turn | { readonly awaited: AwaitedInput }> {
     if (effect.kind === 'http') {
       const result = await this.#webhook(effect);
       return advance(script, this.#context, turn.state, this.#timed({ kind: 'result', result }));
@@ -189,7 +189,7 @@ export class NodeTurnCall implements TurnCall {
     this.#services.sink.append(this.orgId, events);
   }
 
-  #next(turn: Turn, awaited: Awaited): SavedCall {
+  #next(turn: Turn, awaited: AwaitedInput): SavedCall {
     return { ...this.#saved, issued_at: Date.now(), turn: this.#saved.turn + 1, awaited, state: turn.state };
   }
 

@@ -3,7 +3,7 @@ import type { CallEnd, Effect, EffectResult } from '@voiceoi/script';
 import type { IncomingCall, RefusalReason } from './ports.ts';
 
 /** What a call waits for between two requests: what is needed to understand what the next one brings. */
-export type Awaited =
+export type AwaitedInput =
   /** Nothing is brought: prompts have been played, or something was done. */
   | { readonly kind: 'played' }
   | { readonly kind: 'done' }
@@ -42,7 +42,7 @@ export interface SavedCall {
   readonly answered_at_ms?: number;
   readonly first_ms?: number;
   readonly slowest_ms?: number;
-  readonly awaited: Awaited;
+  readonly awaited: AwaitedInput;
   readonly state: JsonObject;
 }
 
@@ -53,7 +53,7 @@ export type TurnEvent =
   | { readonly kind: 'hangup'; readonly result?: EffectResult };
 
 /** What becomes of an effect: known at once, or only with the next request. */
-export type Placed = { readonly result: EffectResult } | { readonly awaited: Awaited };
+export type Placed = { readonly result: EffectResult } | { readonly awaited: AwaitedInput };
 
 /** Where a turn's effects are put. One board serves one turn. */
 export interface EffectBoard {

@@ -237,6 +237,77 @@ describe('a call over webhooks', () => {
     expect(callsIn(elsewhere)).toEqual([]);
   });
 
+  test('that is quiet for ten minutes counts no more; it may go on, and is still one call', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    const made = await node();
+    const { body } = await made.json({ event: 'start' });
+    const later = (seconds: number) => vi.advanceTimersByTime(seconds * 1000);
+    later(601);
+    await vi.waitFor(() => expect(made.desk.activeCalls).toBe(0));
+    expect(callsIn(made)).toEqual([]);
+    const end = await made.json({ event: 'input', digits: '2', state: body.state });
+    expect(end.body).toMatchObject({ done: true, outcome: 'completed', call_id: body.call_id });
+    expect(callsIn(made)).toMatchObject([{ outcome: 'completed', steps: 4 }]);
+  });
+
+  test('that went on elsewhere, or nowhere, is told of once it must be over', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    const made = await node();
+    await made.json({ event: 'start' });
+    vi.advanceTimersByTime(601_000);
+    await vi.waitFor(() => expect(made.desk.activeCalls).toBe(0));
+    vi.advanceTimersByTime(3600_000);
+    await vi.waitFor(() =>
+      expect(callsIn(made)).toMatchObject([{ outcome: 'failed', reason: 'no further request came', steps: 2 }]),
+    );
+    expect(Number(callsIn(made)[0]?.['duration_ms'])).toBeLessThan(60_000);
+  });
+
+  test('of a caller who was put through counts as long as they may talk', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    const made = await node();
+    const { body } = await made.json({ event: 'start' });
+    const dialling = await made.json({ event: 'input', digits: '1', state: body.state });
+    await made.json({ event: 'start' });
+    vi.advanceTimersByTime(1_800_000);
+    // The other one is let go of.
+    await vi.waitFor(() => expect(made.desk.activeCalls).toBe(1));
+    const end = await made.json({ event: 'hangup', dial_status: 'answered', state: dialling.body.state });
+    expect(end.body).toMatchObject({ done: true, outcome: 'caller_hangup' });
+  });
+
+  test('takes its variables along, of every type', async () => {
+    const document = {
+      schema: 'voiceoi/script/v1',
+      entry: 'ask',
+      variables: {
+        n: { type: 'int', default: 1 },
+        x: { type: 'double', default: 0.5 },
+        list: { type: 'list', default: [1, 'a'] },
+        map: { type: 'map', default: {} },
+      },
+      steps: {
+        ask: { type: 'gather', on: { match: 'set', timeout: 'set', invalid: 'set' } },
+        set: { type: 'set', values: { n: 'vars.n + 1', map: '{"big": 9007199254740993, "n": vars.n}' }, next: 'again' },
+        again: { type: 'gather', on: { match: 'tell', timeout: 'tell', invalid: 'tell' } },
+        tell: {
+          type: 'dispose',
+          disposition: 'X',
+          comment: '{{ vars.n + 1 }} {{ vars.x }} {{ vars.list[1] }} {{ vars.map.big }}',
+          next: 'end',
+        },
+        end: { type: 'return' },
+      },
+    };
+    const org = orgOf(document);
+    const made = [await node({ org }), await node({ org }), await node({ org })] as const;
+    const first = await made[0].json({ event: 'start' });
+    const second = await made[1].json({ event: 'input', digits: '1', state: first.body.state });
+    const third = await made[2].json({ event: 'input', digits: '1', state: second.body.state });
+    expect(third.body).toMatchObject({ done: true, outcome: 'completed' });
+    expect(callsIn(made[2])).toMatchObject([{ comment: '3 0.5 a 9007199254740993' }]);
+  });
+
   test('fails with a clear reason when its state grows beyond what can be carried', async () => {
     const big = { ...MENU, steps: { ...MENU.steps, answer: { type: 'dispose', disposition: 'X', next: 'menu' } } };
     const made = await node({ org: orgOf(big) });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Awaited, SavedCall, TurnCall, TurnEvent } from '../calls/index.ts';
+import type { AwaitedInput, SavedCall, TurnCall, TurnEvent } from '../calls/index.ts';
 import { ActionBoard } from './board.ts';
 import type { Answer, Dialect } from './dialects/index.ts';
 import { eventOf, type Heard } from './heard.ts';
@@ -12,7 +12,7 @@ const LIVE_MS = 540_000;
 const OVER_MS = 120_000;
 
 /** Answers, or says why there is none. */
-export type Reply = { readonly answer: Answer } | { readonly refusal: Refusal };
+export type TurnReply = { readonly answer: Answer } | { readonly refusal: Refusal };
 
 interface Last {
   readonly print: string;
@@ -30,7 +30,7 @@ export class Conversation {
   readonly #call: TurnCall;
   readonly #seal: (saved: SavedCall) => string;
   #turn: number;
-  #awaited: Awaited;
+  #awaited: AwaitedInput;
   #until: number;
   #last: Last | undefined;
   #isBusy = false;
@@ -75,7 +75,7 @@ export class Conversation {
   }
 
   /** Answers a request that follows the answer number `turn`; undefined: whichever was last. */
-  async hear(heard: Heard, turn: number | undefined, dialect: Dialect): Promise<Reply> {
+  async hear(heard: Heard, turn: number | undefined, dialect: Dialect): Promise<TurnReply> {
     this.#usedAt = performance.now();
     const print = printOf(heard);
     const last = this.#last;
@@ -95,7 +95,7 @@ export class Conversation {
   }
 
   /** A caller who is gone is gone, whatever the request knew; what is under way is ended first. */
-  async #hangUp(heard: Heard, print: string, dialect: Dialect): Promise<Reply> {
+  async #hangUp(heard: Heard, print: string, dialect: Dialect): Promise<TurnReply> {
     while (this.#isBusy && this.#last) await this.#last.answer;
     if (this.#isOver && this.#last) return { answer: await this.#last.answer };
     return { answer: await this.#play(heard, print, dialect) };

@@ -1,6 +1,6 @@
 import type { IncomingCall, SavedCall, TurnDesk } from '../calls/index.ts';
 import type { NodeKey } from './authenticate.ts';
-import { Conversation, type Reply } from './conversation.ts';
+import { Conversation, type TurnReply } from './conversation.ts';
 import type { Dialect, Told } from './dialects/index.ts';
 import { refusal, refusedCall } from './problem.ts';
 import { openCall, type SealScope, sealCall } from './seal.ts';
@@ -40,11 +40,11 @@ export class Conversations {
   }
 
   /** Answers a request; undefined when it asks for nothing that this node knows of. */
-  async answer(request: Request): Promise<Reply | undefined> {
+  async answer(request: Request): Promise<TurnReply | undefined> {
     const { told, scope } = request;
     if (told.isNews) return undefined;
     if (told.state !== undefined) return this.#goOn(request, told.state);
-    const known = told.callId === undefined ? this.#bySid.get(sidKey(request)) : this.#ofScope(told.callId, scope);
+    const known = told.callId === undefined ? this.#ofSid(request) : this.#ofScope(told.callId, scope);
     const turn = told.heard.event === 'start' ? 0 : undefined;
     if (known) return known.hear(told.heard, turn, request.dialect);
     if (told.heard.event === 'hangup' && told.callId === undefined) return undefined;
@@ -62,7 +62,7 @@ export class Conversations {
     clearInterval(this.#sweep);
   }
 
-  async #begin(request: Request): Promise<Reply> {
+  async #begin(request: Request): Promise<TurnReply> {
     const { told, scope, dialect, args, acceptedAt } = request;
     const incoming: IncomingCall = {
       org_id: scope.orgId,
@@ -88,7 +88,7 @@ export class Conversations {
     return this.#remember(begins, request).hear(told.heard, 0, dialect);
   }
 
-  async #goOn(request: Request, state: string): Promise<Reply> {
+  async #goOn(request: Request, state: string): Promise<TurnReply> {
     const { told, scope, dialect } = request;
     const saved = openCall(
       this.#options.keysOf(scope.orgId).map(({ key }) => key),
@@ -96,7 +96,7 @@ export class Conversations {
       state,
     );
     if (!saved || !isOf(saved, told)) return { refusal: NOT_A_STATE };
-    const known = this.#byId.get(saved.id);
+    const known = this.#ofScope(saved.id, scope);
     if (known && (known.isOver || known.isBusy || known.turn >= saved.turn))
       return known.hear(told.heard, saved.turn, dialect);
     if (Date.now() > saved.until + SKEW_MS) return { refusal: refusal(400, 'STATE_EXPIRED', 'the call must be over') };
@@ -121,9 +121,18 @@ export class Conversations {
   }
 
   #ofScope(callId: string, { orgId, campaignId }: SealScope): Conversation | undefined {
-    const known = this.#byId.get(callId);
+    const known = remembered(this.#byId.get(callId));
     return known?.scope.orgId === orgId && known.scope.campaignId === campaignId ? known : undefined;
   }
+
+  #ofSid(request: Request): Conversation | undefined {
+    return request.told.sid === '' ? undefined : remembered(this.#bySid.get(sidKey(request)));
+  }
+}
+
+/** Between two sweeps there may be one that the node has let go of already. */
+function remembered(conversation: Conversation | undefined): Conversation | undefined {
+  return conversation?.isForgotten(performance.now()) ? undefined : conversation;
 }
 
 /** A state is good for its own call alone. */

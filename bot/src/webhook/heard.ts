@@ -1,5 +1,5 @@
 import type { EffectResult } from '@voiceoi/script';
-import type { Awaited, TurnEvent } from '../calls/index.ts';
+import type { AwaitedInput, TurnEvent } from '../calls/index.ts';
 
 /** What a request tells, whatever the dialect. */
 export interface Heard {
@@ -18,7 +18,7 @@ export interface Heard {
 }
 
 /** What a request means to a call that waits for something. A request that brings nothing of it is a caller who did nothing. */
-export function eventOf(awaited: Awaited, heard: Heard): TurnEvent {
+export function eventOf(awaited: AwaitedInput, heard: Heard): TurnEvent {
   if (heard.event === 'hangup') {
     const result = broughtBefore(awaited, heard);
     return { kind: 'hangup', ...(result && { result }) };
@@ -28,7 +28,7 @@ export function eventOf(awaited: Awaited, heard: Heard): TurnEvent {
 }
 
 /** A recording or what was keyed counts although the caller left in its midst. */
-function broughtBefore(awaited: Awaited, heard: Heard): EffectResult | undefined {
+function broughtBefore(awaited: AwaitedInput, heard: Heard): EffectResult | undefined {
   const { digits = '', speech = '', recording, dial_status } = heard;
   if (awaited.kind === 'record' && recording) return recorded(awaited, { ...recording, ended_by: 'hangup' });
   if (awaited.kind === 'gather' && digits + speech !== '') return resultOf(awaited, heard);
@@ -36,7 +36,7 @@ function broughtBefore(awaited: Awaited, heard: Heard): EffectResult | undefined
   return undefined;
 }
 
-function resultOf(awaited: Awaited, { digits = '', speech = '', recording, dial_status }: Heard): EffectResult {
+function resultOf(awaited: AwaitedInput, { digits = '', speech = '', recording, dial_status }: Heard): EffectResult {
   switch (awaited.kind) {
     case 'played':
     case 'done':
@@ -70,7 +70,7 @@ function gathered(maxDigits: number, digits: string, speech: string): EffectResu
 }
 
 function recorded(
-  { max_seconds }: Extract<Awaited, { kind: 'record' }>,
+  { max_seconds }: Extract<AwaitedInput, { kind: 'record' }>,
   { file, duration_ms, ended_by, digit }: NonNullable<Heard['recording']>,
 ): EffectResult {
   const guessed = digit === undefined ? (duration_ms >= max_seconds * 1000 ? 'max' : 'silence') : 'digit';

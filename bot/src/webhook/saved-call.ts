@@ -5,7 +5,7 @@ import type { SavedCall } from '../calls/index.ts';
 const Texts = Type.Record(Type.String(), Type.String());
 const Count = Type.Integer({ minimum: 0 });
 
-const Awaited = Type.Union([
+const AwaitedInput = Type.Union([
   Type.Object({ kind: Type.Enum(['played', 'done', 'dial']) }),
   Type.Object({ kind: Type.Literal('key'), keys: Type.String() }),
   Type.Object({ kind: Type.Literal('gather'), max_digits: Count }),
@@ -33,7 +33,7 @@ const Saved = Type.Object({
   answered_at_ms: Type.Optional(Type.Number()),
   first_ms: Type.Optional(Type.Number()),
   slowest_ms: Type.Optional(Type.Number()),
-  awaited: Awaited,
+  awaited: AwaitedInput,
   state: Type.Record(Type.String(), Type.Unknown()),
 });
 

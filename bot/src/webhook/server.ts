@@ -1,12 +1,13 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Logger, labelBound, type Metrics } from '@voiceoi/kernel';
 import type { TurnDesk } from '../calls/index.ts';
 import { type Credentials, lookAt, lookAtBody, type NodeKey, type Proofs } from './authenticate.ts';
 import { isOfType, readBody } from './body.ts';
 import { Conversations } from './conversations.ts';
-import { type Dialect, dialectOf } from './dialects/index.ts';
-import { problemOf, type Refusal, refusal } from './problem.ts';
+import { dialectOf } from './dialects/index.ts';
+import { refusal } from './problem.ts';
+import { type Reply, refused, said, send } from './reply.ts';
 import { addressOf, argumentsOf, nextUrl } from './urls.ts';
 
 /** What a webhook server needs. */
@@ -40,16 +41,6 @@ const CLOSE_MS = 2000;
 const MOST_HEADERS = 32 * 1024;
 const MOST_ORGS = 200;
 const PATH = /^\/webhook\/([a-z0-9][a-z0-9-]{0,31})\/([A-Za-z0-9_-]{1,32})$/;
-
-/** What a request is answered with. */
-interface Reply {
-  readonly status: number;
-  readonly type: string;
-  readonly text: string;
-  readonly retryAfterSeconds?: number;
-  /** The body was not read to its end. */
-  readonly closes?: boolean;
-}
 
 interface World {
   readonly options: WebhookServerOptions;
@@ -159,28 +150,6 @@ function credentialsOf(request: IncomingMessage, target: string, path: string, q
     twilioSignature: header('x-twilio-signature'),
     publicUrl: header('x-voiceoi-public-url'),
   };
-}
-
-function said(dialect: Dialect, text: string): Reply {
-  return { status: 200, type: `${dialect.answers}; charset=utf-8`, text };
-}
-
-function refused(reason: Refusal, closes = false): Reply {
-  const { status, retryAfterSeconds } = reason;
-  const again = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
-  return { status, type: 'application/problem+json', text: JSON.stringify(problemOf(reason)), ...again, closes };
-}
-
-function send(response: ServerResponse, { status, type, text, retryAfterSeconds, closes }: Reply): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    ...(status === 405 && { allow: 'POST' }),
-    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
-    ...(closes && { connection: 'close' }),
-  });
-  response.end(text);
 }
 
 function observer({ metrics, keysOf }: WebhookServerOptions): (target: string, status: number, ms: number) => void {

@@ -66,15 +66,20 @@ function heardIn(form: URLSearchParams, hasState: boolean): Heard {
 /** `Digits` of a recording is the key that ended it, or `hangup`. */
 function recordingIn(form: URLSearchParams): Heard['recording'] {
   const file = form.get('RecordingUrl');
-  if (file === null || form.has('DialCallStatus')) return undefined;
+  if (!file || form.has('DialCallStatus')) return undefined;
   const digits = form.get('Digits') ?? '';
   const digit = keysOf(digits).charAt(0);
   return {
     file: file.slice(0, 1024),
-    duration_ms: Math.max(0, Number(form.get('RecordingDuration')) || 0) * 1000,
+    duration_ms: recordedMs(form.get('RecordingDuration') ?? ''),
     ...(digits === 'hangup' && { ended_by: 'hangup' as const }),
     ...(digit !== '' && { digit }),
   };
+}
+
+/** Whole seconds, as Twilio tells them. */
+function recordedMs(seconds: string): number {
+  return /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : 0;
 }
 
 const seconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
