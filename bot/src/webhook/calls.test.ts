@@ -1,5 +1,7 @@
 import { createServer } from 'node:http';
 import { CallEventRecord, CallRecord, CallStartRecord, WebhookAnswer } from '@voiceoi/contracts';
+import { compile, type SimulatedInput, simulate } from '@voiceoi/script';
+import fc from 'fast-check';
 import { Check } from 'typebox/value';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MENU, orgOf, startNode, type TestNode } from '../../../test/services/webhook-node.ts';
@@ -320,6 +322,56 @@ describe('a call over webhooks', () => {
     const answer = await made.json({ event: 'start', lead });
     expect(answer.body).toMatchObject({ done: true, outcome: 'failed', state: '' });
     expect(callsIn(made)).toMatchObject([{ reason: expect.stringMatching(/state has \d+ characters/) }]);
+  });
+});
+
+describe('the same script', () => {
+  const gone = { simulated: { hangup: true } as const, heard: { event: 'hangup' } };
+  const pressed = (digits: string) => ({ simulated: { digits }, heard: { event: 'input', digits } });
+  const dialled = (status: string) => ({
+    simulated: { outcome: status },
+    heard: { event: 'input', dial_status: status },
+  });
+  /** What a caller may do at an action that waits. */
+  const CHOICES: {
+    readonly [action: string]: readonly { readonly simulated: SimulatedInput; readonly heard: object }[];
+  } = {
+    gather: [
+      ...[pressed('1'), pressed('2'), pressed('7'), gone],
+      { simulated: { timeout: true }, heard: { event: 'input' } },
+    ],
+    dial: [dialled('busy'), dialled('answered'), dialled('no_answer'), gone],
+  };
+
+  test('takes the same steps as in the simulator, whichever node each request comes to', async () => {
+    const made = [await node({ maxCalls: 10_000 }), await node({ maxCalls: 10_000 })] as const;
+    const compiled = compile(MENU);
+    if (!compiled.ok) throw new Error('the script compiles');
+    const turns = fc.array(fc.tuple(fc.nat(19), fc.boolean()), { minLength: 4, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(turns, async (ways) => {
+        let { body } = await made[0].json({ event: 'start' });
+        const id = body.call_id;
+        const inputs: SimulatedInput[] = [];
+        for (const [choice, isFirst] of ways) {
+          if (body.done) break;
+          const choices = CHOICES[body.actions.at(-1).type] ?? [];
+          const chosen = choices[choice % choices.length] ?? gone;
+          inputs.push(chosen.simulated);
+          body = (await made[isFirst ? 0 : 1].json({ ...chosen.heard, state: body.state })).body;
+        }
+        const simulated = simulate(compiled.script, { inputs });
+        const records = made.flatMap((each) => each.records()).filter(({ call_id }) => call_id === id);
+        const events = records.filter(({ type }) => type === 'call_event');
+        const steps = events.sort((a, b) => Number(a['seq']) - Number(b['seq']));
+        expect(steps.map(({ step, outcome }) => [step, outcome])).toEqual(
+          simulated.steps.map(({ step, outcome }) => [step, outcome]),
+        );
+        expect([body.outcome, body.disposition]).toEqual([simulated.outcome, simulated.disposition]);
+        expect(records.filter(({ type }) => type === 'call')).toHaveLength(1);
+      }),
+      { numRuns: 80 },
+    );
   });
 });
 

@@ -96,7 +96,7 @@ export class Conversation {
 
   /** A caller who is gone is gone, whatever the request knew; what is under way is ended first. */
   async #hangUp(heard: Heard, print: string, dialect: Dialect): Promise<TurnReply> {
-    while (this.#isBusy && this.#last) await this.#last.answer;
+    while (this.#isBusy && this.#last) await this.#last.answer.catch(() => undefined);
     if (this.#isOver && this.#last) return { answer: await this.#last.answer };
     return { answer: await this.#play(heard, print, dialect) };
   }
