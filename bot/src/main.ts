@@ -17,7 +17,7 @@ import { startBot } from './node.ts';
 import { BOT_PROCESS_VARIABLES, type BotProcessSettings, checkBotSettings } from './settings.ts';
 import { readBootstrap, readKeysFolder } from './settings-files.ts';
 
-const USAGE = `VoiceOI bot node ${VERSION}: answers AGI calls from the configuration of a master.
+const USAGE = `VoiceOI bot node ${VERSION}: answers calls over AGI and webhooks from the configuration of a master.
   node dist/index.js SERVICE_MODE=bot SYNC_MASTER_URL=http://master:4000 SYNC_SECRET_KEY=voi_…`;
 
 /** Room for the garbage of a burst of calls; more of it only stays resident. */
@@ -70,7 +70,10 @@ async function run(settings: BotProcessSettings): Promise<void> {
     state: bot.state,
   });
   log.info(
-    { agi_port: bot.agiPort, ops_port: ops.port, master: settings.SYNC_MASTER_URL, node_id: settings.NODE_ID },
+    {
+      ...{ agi_port: bot.agiPort, http_port: bot.httpPort, ops_port: ops.port },
+      ...{ master: settings.SYNC_MASTER_URL, node_id: settings.NODE_ID },
+    },
     'the bot node is running',
   );
   runUntilSignal({

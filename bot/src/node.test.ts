@@ -12,6 +12,21 @@ import { type RunningBot, startBot } from './node.ts';
 import { BOT_VARIABLES } from './settings.ts';
 
 const bundle = bundleOf(contentOf(4, { campaigns: [campaignEntry('123', 's', 1)], scripts: [scriptEntry('s', 1)] }));
+const asking = bundleOf(
+  contentOf(5, {
+    campaigns: [campaignEntry('123', 's', 2)],
+    scripts: [
+      scriptEntry('s', 2, {
+        schema: 'voiceoi/script/v1',
+        entry: 'ask',
+        steps: {
+          ask: { type: 'gather', on: { match: 'end', timeout: 'end', invalid: 'end' } },
+          end: { type: 'return' },
+        },
+      }),
+    ],
+  }),
+);
 let master: FakeMaster;
 let folder: string;
 let bots: RunningBot[];
@@ -35,6 +50,7 @@ async function start(changed: { readonly [name: string]: string | number } = {})
     NODE_ID: 'node-1',
     HOST: '127.0.0.1',
     AGI_PORT: 0,
+    HTTP_PORT: 0,
     DRAIN_SECONDS: 5,
     LOG_FLUSH_SECONDS: 0,
     ...changed,
@@ -238,10 +254,18 @@ describe('a node', () => {
       if (isTheirs) response.end(JSON.stringify(bundleOf({ ...other, org_id: 'xyz' })));
       return isTheirs;
     };
+    // Organizations whose configuration the master was told of: what it answers to an earlier status would win over the order.
+    const told = () =>
+      new Set(
+        master.statuses
+          .flatMap(({ organizations }) => organizations)
+          .filter(({ applied }) => applied === 4)
+          .map(({ org_id }) => org_id),
+      );
     const bot = await start({ SYNC_SECRET_KEY: `${keyOf('abc').text},${keyOf('xyz').text}` });
     await ready(bot);
     await vi.waitFor(() => expect(master.openStreams()).toBe(2));
-    await vi.waitFor(() => expect(master.statuses.length).toBeGreaterThan(3));
+    await vi.waitFor(() => expect(told()).toEqual(new Set(['abc', 'xyz'])));
     master.draining.add('xyz');
     master.emit('order', orderTo('node-1', 'draining', 1, keyOf('xyz').key));
     await vi.waitFor(() =>
@@ -257,12 +281,47 @@ describe('a node', () => {
     expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
   });
 
-  test('that cannot listen leaves nothing running', async () => {
+  test('takes calls over webhooks too, counts them, and lets them end before it does', async () => {
+    const bot = await start();
+    await ready(bot);
+    const post = async (body: object) => {
+      const response = await fetch(`http://127.0.0.1:${bot.httpPort}/webhook/abc/123`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json', 'x-organization-secret': keyOf('abc').text },
+      });
+      return { status: response.status, body: JSON.parse(await response.text()) };
+    };
+    const whole = await post({ event: 'start', caller: { number: '42' } });
+    expect(whole.body).toMatchObject({
+      done: true,
+      disposition: 'OK',
+      actions: [{ type: 'answer' }, { type: 'play' }],
+    });
+    await vi.waitFor(() => expect(master.records.map((record) => record['type'])).toContain('call'));
+    master.serve(asking);
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    master.emit('full', asking);
+    const waiting = await vi.waitFor(async () => {
+      const { body } = await post({ event: 'start' });
+      expect(body.done).toBe(false);
+      return body;
+    }, 10_000);
+    expect(bot.state()).toMatchObject({ calls: { active: 1 } });
+    const stopped = bot.stop();
+    await vi.waitFor(async () => expect((await post({ event: 'start' })).body.code).toBe('DRAINING'));
+    expect((await post({ event: 'input', digits: '1', state: waiting.state })).body.outcome).toBe('completed');
+    await stopped;
+    const ended = master.records.filter(({ type, call_id }) => type === 'call' && call_id === waiting.call_id);
+    expect(ended).toMatchObject([{ outcome: 'completed' }]);
+  });
+
+  test.each(['AGI_PORT', 'HTTP_PORT'])('that cannot listen on its %s leaves nothing running', async (name) => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = taken.address();
     const port = typeof address === 'object' && address ? address.port : 0;
-    await expect(start({ AGI_PORT: port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(start({ [name]: port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     await vi.waitFor(() => expect(master.openStreams()).toBe(0));
     taken.close();
   });

@@ -8,6 +8,7 @@ import { advertised, type BotSettings, keysOf } from './settings.ts';
 import { diskSpool } from './spool/index.ts';
 import { type DrainOrders, drainOrders, type StatusReports, startStatusReports } from './status/index.ts';
 import { type Configuration, diskStore, startConfiguration } from './sync/index.ts';
+import { startWebhookServer } from './webhook/index.ts';
 
 interface BotOptions {
   readonly settings: BotSettings;
@@ -21,6 +22,7 @@ interface BotOptions {
 /** A running bot node. */
 export interface RunningBot {
   readonly agiPort: number;
+  readonly httpPort: number;
   ready(): Readiness;
   /** `/state` of contract.md. */
   state(): unknown;
@@ -29,7 +31,7 @@ export interface RunningBot {
 }
 
 /**
- * Starts a bot node: configuration first, then the AGI port, so that no call finds a node that does not know what its disk knows.
+ * Starts a bot node: configuration first, then the ports for calls, so that no call finds a node that does not know what its disk knows.
  * @throws the listening error, with its `code`
  */
 export async function startBot({ settings, bootstrap, openRedis, log, metrics }: BotOptions): Promise<RunningBot> {
@@ -98,6 +100,20 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     await close();
     throw error;
   });
+  const webhooks = await startWebhookServer({
+    host: settings.HOST,
+    port: settings.HTTP_PORT,
+    desk,
+    keysOf: (orgId) => keys.filter(({ key }) => key.orgId === orgId),
+    // Secrets are not opened by nodes yet.
+    secretOf: () => undefined,
+    advertiseUrl: (http) => advertised(settings, { agi: agi.port, http }).advertise_url,
+    log,
+    metrics,
+  }).catch(async (error: unknown) => {
+    await Promise.all([agi.close(), close()]);
+    throw error;
+  });
   reports = startStatusReports({
     masterUrl: settings.SYNC_MASTER_URL,
     keys,
@@ -106,7 +122,7 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
       pool: settings.POOL,
       version: VERSION,
       started_at: new Date().toISOString(),
-      ...advertised(settings, agi.port),
+      ...advertised(settings, { agi: agi.port, http: webhooks.port }),
     },
     drains,
     now: () => ({
@@ -126,7 +142,7 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     await desk.idle(settings.DRAIN_SECONDS * 1000);
     desk.cutAll('the node has ended', CUT_MS);
     await desk.idle(CUT_MS + 1000);
-    await agi.close();
+    await Promise.all([agi.close(), webhooks.close()]);
     await desk.idle(1000);
     await sink.flush(settings.FLUSH_SECONDS * 1000);
     await close();
@@ -134,6 +150,7 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
 
   return {
     agiPort: agi.port,
+    httpPort: webhooks.port,
     ready: () => readiness(configuration, drains, isStopping),
     state: () => nodeState(settings, { configuration, desk, agi, drains }, isStopping),
     stop,

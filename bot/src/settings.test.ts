@@ -102,7 +102,7 @@ describe('a folder of keys', () => {
 
 test('others are told the address that a node was given, else where it listens', () => {
   const told = (...argv: readonly string[]) =>
-    advertised(read(`SYNC_SECRET_KEY=${abc}`, 'HTTP_PORT=81', ...argv), 4574);
+    advertised(read(`SYNC_SECRET_KEY=${abc}`, ...argv), { agi: 4574, http: 81 });
   expect(told('HOST=10.0.0.9')).toEqual({ advertise_url: 'http://10.0.0.9:81', advertise_agi: '10.0.0.9:4574' });
   expect(told('HOST=::1')).toEqual({ advertise_url: 'http://[::1]:81', advertise_agi: '[::1]:4574' });
   expect(told('ADVERTISE_URL=http://bot.example:90', 'ADVERTISE_AGI=bot.example:91')).toEqual({

@@ -97,15 +97,15 @@ export function keysOf(
 
 /** How others reach this node. An address that it listens on alone is the one to be told. */
 export function advertised(
-  settings: Pick<BotSettings, 'HOST' | 'HTTP_PORT' | 'ADVERTISE_URL' | 'ADVERTISE_AGI'>,
-  agiPort: number,
+  settings: Pick<BotSettings, 'HOST' | 'ADVERTISE_URL' | 'ADVERTISE_AGI'>,
+  ports: { readonly agi: number; readonly http: number },
 ): { readonly advertise_url: string; readonly advertise_agi: string } {
-  const { HOST, HTTP_PORT, ADVERTISE_URL, ADVERTISE_AGI } = settings;
+  const { HOST, ADVERTISE_URL, ADVERTISE_AGI } = settings;
   const address = HOST === '0.0.0.0' || HOST === '::' ? firstAddress() : HOST;
   const host = address.includes(':') ? `[${address}]` : address;
   return {
-    advertise_url: ADVERTISE_URL ?? `http://${host}:${HTTP_PORT}`,
-    advertise_agi: ADVERTISE_AGI ?? `${host}:${agiPort}`,
+    advertise_url: ADVERTISE_URL ?? `http://${host}:${ports.http}`,
+    advertise_agi: ADVERTISE_AGI ?? `${host}:${ports.agi}`,
   };
 }
 

@@ -1,10 +1,12 @@
 import type { Metrics } from '@voiceoi/kernel';
 import type { Configuration } from '../sync/index.ts';
-import { admit, type Refused } from './admission.ts';
+import { type Admitted, admit, type Refused } from './admission.ts';
 import { Call, type CallServices } from './call.ts';
 import { callMetrics } from './metrics.ts';
 import type { Admission, CallDesk, IncomingCall } from './ports.ts';
 import { callRecord } from './records.ts';
+import { TurnCalls } from './turn-calls.ts';
+import type { TurnDesk } from './turn-ports.ts';
 import { uuidv7 } from './uuid.ts';
 
 interface DeskOptions extends Omit<CallServices, 'metrics'> {
@@ -16,7 +18,7 @@ interface DeskOptions extends Omit<CallServices, 'metrics'> {
 }
 
 /** The desk with what a node asks of it. */
-export interface NodeDesk extends CallDesk {
+export interface NodeDesk extends CallDesk, TurnDesk {
   readonly activeCalls: number;
   /** Seconds since the oldest call in flight began; 0 without calls. */
   oldestSeconds(): number;
@@ -29,6 +31,8 @@ export interface NodeDesk extends CallDesk {
   close(): void;
 }
 
+type RefusedAdmission = Extract<Admission, { kind: 'refused' }>;
+
 /** Time limits of calls are looked at this often. */
 const SWEEP_MS = 250;
 
@@ -36,7 +40,7 @@ const SWEEP_MS = 250;
 export function createDesk(options: DeskOptions): NodeDesk {
   const { configuration, maxCalls } = options;
   const calls = new Set<Call>();
-  const metrics = callMetrics(options.metrics, () => calls.size);
+  const metrics = callMetrics(options.metrics, () => inFlight());
   const services: CallServices = {
     nodeId: options.nodeId,
     sink: options.sink,
@@ -45,53 +49,71 @@ export function createDesk(options: DeskOptions): NodeDesk {
     metrics,
   };
   const onIdle = new Set<() => void>();
+  const tellIdle = (): void => {
+    if (inFlight() === 0) for (const resolve of onIdle) resolve();
+  };
+  const turns = new TurnCalls(services, (orgId) => configuration.playable(orgId), tellIdle);
+  const inFlight = (): number => calls.size + turns.active;
   let isTaking = true;
 
   const sweep = setInterval(() => {
     const now = performance.now();
     for (const call of calls) call.sweep(now);
+    turns.sweep(now);
   }, SWEEP_MS);
 
-  const admission = (incoming: IncomingCall): Admission => {
-    const callId = uuidv7();
+  const decide = (incoming: IncomingCall, callId: string): Admitted | RefusedAdmission => {
     const view = {
       ...configurationView(configuration),
-      activeCalls: calls.size,
+      activeCalls: inFlight(),
       maxCalls,
       isTakingCalls: isTaking,
       isDraining: options.isDraining,
       nodeId: options.nodeId,
     };
     const admitted = admit(incoming, callId, view);
-    if (admitted.kind === 'refused') {
-      refuse(callId, incoming, admitted, services);
-      const settled = admitted.orgId === undefined ? undefined : services.sink.settled(admitted.orgId);
-      return { kind: 'refused', reason: admitted.reason, detail: admitted.detail, ...(settled && { settled }) };
-    }
+    if (admitted.kind === 'admitted') return admitted;
+    refuse(callId, incoming, admitted, services);
+    const settled = admitted.orgId === undefined ? undefined : services.sink.settled(admitted.orgId);
+    return { kind: 'refused', reason: admitted.reason, detail: admitted.detail, ...(settled && { settled }) };
+  };
+
+  const admission = (incoming: IncomingCall): Admission => {
+    const callId = uuidv7();
+    const admitted = decide(incoming, callId);
+    if (admitted.kind === 'refused') return admitted;
     const call = new Call(callId, incoming, admitted, services);
     calls.add(call);
     const run: Extract<Admission, { kind: 'taken' }>['run'] = async (channel) => {
       await call.run(channel).finally(() => calls.delete(call));
-      if (calls.size === 0) for (const resolve of onIdle) resolve();
+      tellIdle();
     };
     return { kind: 'taken', run };
   };
 
   return {
     admit: admission,
+    begin: (incoming) => {
+      const callId = uuidv7();
+      const admitted = decide(incoming, callId);
+      return admitted.kind === 'refused' ? admitted : turns.begin(callId, incoming, admitted);
+    },
+    resume: (orgId, saved) => turns.resume(orgId, saved),
     get activeCalls() {
-      return calls.size;
+      return inFlight();
     },
     oldestSeconds: () => {
       const [oldest] = calls;
-      return oldest ? (performance.now() - oldest.acceptedAt) / 1000 : 0;
+      const since = Math.min(oldest?.acceptedAt ?? Number.POSITIVE_INFINITY, turns.oldestAcceptedAt());
+      return Number.isFinite(since) ? (performance.now() - since) / 1000 : 0;
     },
     stopTaking: () => {
       isTaking = false;
     },
-    idle: (withinMs) => whenIdle(calls, onIdle, withinMs),
+    idle: (withinMs) => whenIdle(inFlight, onIdle, withinMs),
     cutAll: (reason, withinMs) => {
       for (const call of calls) call.cut(reason, withinMs);
+      turns.cutAll(reason);
     },
     close: () => clearInterval(sweep),
   };
@@ -101,8 +123,8 @@ function configurationView(configuration: Configuration): Pick<Configuration, 'o
   return { onlyOrg: configuration.onlyOrg, serves: configuration.serves, playable: configuration.playable };
 }
 
-function whenIdle(calls: ReadonlySet<Call>, onIdle: Set<() => void>, withinMs: number): Promise<void> {
-  if (calls.size === 0) return Promise.resolve();
+function whenIdle(inFlight: () => number, onIdle: Set<() => void>, withinMs: number): Promise<void> {
+  if (inFlight() === 0) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);

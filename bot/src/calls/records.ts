@@ -64,9 +64,9 @@ function outside(name: string, value: string | undefined): string {
  * What every record of a call begins with. Records are written as text at once: making objects and then text of them costs twice, in the
  * hottest path there is. A test holds the texts against the contract's schemas. Ids, numbers and times need no escaping.
  */
-function opening(type: string, identity: CallIdentity, occurredAtMs: number): string {
+function opening(type: string, identity: CallIdentity, occurredAtMs: number, id = uuidv7()): string {
   const { callId, orgId, nodeId } = identity;
-  return `{"id":"${uuidv7()}","type":"${type}","org_id":"${orgId}","node_id":"${nodeId}","occurred_at":"${time(occurredAtMs)}","call_id":"${callId}"`;
+  return `{"id":"${id}","type":"${type}","org_id":"${orgId}","node_id":"${nodeId}","occurred_at":"${time(occurredAtMs)}","call_id":"${callId}"`;
 }
 
 function what({ campaignId, scriptId, version, isCanary, caller }: CallIdentity): string {
@@ -79,9 +79,9 @@ export function startRecord(identity: CallIdentity, leadId: string | undefined):
   return { text, kind: 'start', callId: identity.callId };
 }
 
-export function eventRecord(identity: CallIdentity, { step, turnMs }: TimedStep): QueuedRecord {
+export function eventRecord(identity: CallIdentity, { step, turnMs }: TimedStep, id?: string): QueuedRecord {
   const { seq, step: name, type, outcome, at_ms, duration_ms, detail } = step;
-  const head = opening('call_event', identity, identity.startedAtMs + at_ms + duration_ms);
+  const head = opening('call_event', identity, identity.startedAtMs + at_ms + duration_ms, id);
   const turn = turnMs === undefined ? '' : `,"turn_ms":${rounded(turnMs)}`;
   const text = `${head},"seq":${seq}${field('step', name)},"step_type":"${type}"${field('outcome', outcome.slice(0, 64))},"at_ms":${rounded(at_ms)},"duration_ms":${rounded(duration_ms)}${turn},"detail":${JSON.stringify(detail)}}`;
   return { text, kind: 'event', callId: identity.callId };
@@ -94,6 +94,7 @@ export function callRecord(
   times: CallTimes,
   steps: number,
   leadId: string | undefined,
+  id?: string,
 ): QueuedRecord {
   const { startedAtMs } = identity;
   const { answeredAtMs, durationMs, firstCommandMs, slowestTurnMs } = times;
@@ -101,7 +102,7 @@ export function callRecord(
   const moments = `,"started_at":"${time(startedAtMs)}"${answeredAtMs === undefined ? '' : `,"answered_at":"${time(startedAtMs + answeredAtMs)}"`},"ended_at":"${time(endedAtMs)}"`;
   const decided = `,"outcome":"${end.outcome}"${field('disposition', end.disposition)}${field('comment', end.comment)}${field('fields', end.fields)}${field('arm', end.arm)}${field('reason', end.reason?.slice(0, 512))}`;
   const measured = `,"duration_ms":${rounded(durationMs)},"steps":${steps}${field('first_command_ms', firstCommandMs && rounded(firstCommandMs))}${field('slowest_turn_ms', slowestTurnMs && rounded(slowestTurnMs))}`;
-  const text = `${opening('call', identity, endedAtMs)}${what(identity)}${outside('lead_id', leadId)}${moments}${decided}${measured}}`;
+  const text = `${opening('call', identity, endedAtMs, id)}${what(identity)}${outside('lead_id', leadId)}${moments}${decided}${measured}}`;
   return { text, kind: 'call', callId: identity.callId };
 }
 

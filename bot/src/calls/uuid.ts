@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const RANDOM_BYTES = 10;
@@ -27,4 +27,15 @@ export function uuidv7(): string {
   const id = `${prefix}${version}${hex(1)}-${variant}${hex(3)}-${hex(4)}${hex(5)}${hex(6)}${hex(7)}${hex(8)}${hex(9)}`;
   used += RANDOM_BYTES;
   return id;
+}
+
+/**
+ * The id of a record that follows from its call: the same on every node that writes it, so that it is stored once. A UUIDv7 of the call's own time,
+ * since it is by that time that the master finds what it has already.
+ */
+export function recordIdOf(callId: string, type: string, seq: number): string {
+  const hash = createHash('sha256').update(`${callId}/${type}/${seq}`).digest();
+  const hex = hash.toString('hex');
+  const variant = HEX[((hash[2] ?? 0) & 0x3f) | 0x80] ?? '';
+  return `${callId.slice(0, 14)}7${hex.slice(0, 3)}-${variant}${hex.slice(6, 8)}-${hex.slice(8, 20)}`;
 }

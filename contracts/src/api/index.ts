@@ -5,3 +5,4 @@ export * from './members.ts';
 export * from './nodes.ts';
 export * from './organizations.ts';
 export * from './scripts.ts';
+export * from './webhook.ts';

@@ -1,0 +1,1 @@
+export { startWebhookServer, type WebhookServer } from './server.ts';
