@@ -39,6 +39,10 @@ describe('server-sent events', () => {
     );
   });
 
+  test('are not cut by a piece of nothing within a line end', () => {
+    expect(read('event: full\r', '', '\ndata: x\r\n\r\n')).toEqual([{ event: 'full', data: 'x' }]);
+  });
+
   test('that do not end are given up', () => {
     const reader = new ServerSentEventReader();
     const piece = `data: ${'x'.repeat(16 * 1024 * 1024)}`;

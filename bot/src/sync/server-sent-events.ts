@@ -20,6 +20,8 @@ export class ServerSentEventReader {
    * @throws RangeError for an event that does not end
    */
   *push(piece: string): Generator<ServerSentEvent> {
+    // Nothing has come: a CR before it may still be half of a CRLF.
+    if (piece === '') return;
     // CR, LF and CRLF end a line; a CRLF may be cut in two.
     const text = this.#endedWithCr && piece.startsWith('\n') ? piece.slice(1) : piece;
     this.#endedWithCr = piece.endsWith('\r');
