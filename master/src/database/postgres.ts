@@ -26,7 +26,7 @@ export function postgresDatabase(pool: Pool): Database {
     return role;
   };
   // What is not narrowed to an organization is the master's own work.
-  pool.on('connect', (client) => void client.query("SET voiceoi.org = '*'").catch(() => {}));
+  pool.options.onConnect = (client) => client.query("SET voiceoi.org = '*'");
   // Without a listener a connection that breaks while it is idle would end the process; the next query gets a new one.
   pool.on('error', () => {});
   return {
