@@ -89,6 +89,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const scripts = scriptService(database, changes);
   const app = await createApp({
     inScope: scoped.run,
+    trustProxy: settings.TRUST_PROXY,
     log,
     metrics,
     authenticators: { user: auth.authenticate, node: keys.authenticate, role: roles.in },

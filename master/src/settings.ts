@@ -1,4 +1,4 @@
-import { email, flag, integer, oneOf, port, secret, text, url, type Values } from '@voiceoi/kernel';
+import { cidrs, email, flag, integer, oneOf, port, secret, text, url, type Values } from '@voiceoi/kernel';
 import { REDIS_VARIABLES } from './redis-settings.ts';
 
 const SECRET_LENGTH = 32;
@@ -25,6 +25,7 @@ export const MASTER_VARIABLES = {
   ADMIN_EMAIL: email('admin@localhost').about('first administrator, made when there is no user'),
   ADMIN_PASSWORD: secret({ minLength: 8 }).about('their password; generated and printed once without it'),
   PUBLIC_URL: url('http://localhost:4000').about('address of the master as people and nodes see it'),
+  TRUST_PROXY: cidrs().about('addresses of reverse proxies, whose X-Forwarded-For is believed; of nobody without it'),
   HOST: text('0.0.0.0').about('address to listen on'),
   PORT: port(4000).about('API'),
   OPS_PORT: port(9464).about('/healthz, /readyz, /metrics'),
@@ -48,6 +49,7 @@ export type ServiceSettings = Pick<
   | 'ADMIN_EMAIL'
   | 'ADMIN_PASSWORD'
   | 'PUBLIC_URL'
+  | 'TRUST_PROXY'
   | 'HOST'
   | 'PORT'
   | 'DRAIN_SECONDS'

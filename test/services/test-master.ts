@@ -57,6 +57,7 @@ export async function startTestMaster({
       ADMIN_EMAIL: 'admin@localhost',
       ADMIN_PASSWORD: PASSWORD,
       PUBLIC_URL: 'http://localhost:4000',
+      TRUST_PROXY: [],
       HOST: '127.0.0.1',
       PORT: 0,
       DRAIN_SECONDS: 1,

@@ -16,7 +16,7 @@ let opened: App | undefined;
 afterEach(() => opened?.close());
 
 /** An app of one feature; `lines` gathers what it logs. */
-async function start(feature: Feature) {
+async function start(feature: Feature, trustProxy: readonly string[] = []) {
   const lines: string[] = [];
   const log = createLogger({ level: 'info', mode: 'test', stream: { write: (line) => void lines.push(line) } });
   const metrics = createMetrics({ mode: 'test', version: '0' });
@@ -25,7 +25,7 @@ async function start(feature: Feature) {
     node: async (key: string) => (key === 'good' ? NODE : undefined),
     role: async (_user: string, org: string) => (org === 'abc' ? ('editor' as const) : undefined),
   };
-  opened = await createApp({ log, metrics, authenticators, features: [feature] });
+  opened = await createApp({ log, metrics, authenticators, features: [feature], trustProxy });
   return { app: opened, lines, metrics };
 }
 
@@ -165,5 +165,19 @@ describe('every answer', () => {
     expect(text).toContain('voiceoi_http_request_seconds_count{method="GET",route="/y/:id",code="200"} 3');
     expect(text).toContain('voiceoi_http_request_seconds_count{method="GET",route="unknown",code="404"} 1');
     expect(text).not.toContain('nowhere');
+  });
+
+  test.each([
+    ['of nobody without a setting', [], '127.0.0.1'],
+    ['of a proxy that is trusted', ['127.0.0.0/8'], '203.0.113.7'],
+    ['of no other', ['10.0.0.0/8'], '127.0.0.1'],
+  ])('believes where a request came from %s', async (_what, trustProxy, expected) => {
+    const feature: Feature = (app) => {
+      const options = { id: 'ip', tag: 'service', summary: 'ip', access: 'public', answers: { 200: Any } } as const;
+      app.get('/ip', route(options), async ({ ip }) => ({ ip }));
+    };
+    const { app } = await start(feature, trustProxy);
+    const answer = await app.inject({ url: '/ip', headers: { 'x-forwarded-for': '203.0.113.7' } });
+    expect(answer.json()).toEqual({ ip: expected });
   });
 });

@@ -11,6 +11,8 @@ import { registerOpenApi } from './openapi.ts';
 import { validatorCompiler } from './validation.ts';
 
 interface AppOptions {
+  /** Proxies whose word for a client's address is taken. */
+  readonly trustProxy?: readonly string[];
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly authenticators: Authenticators;
@@ -27,12 +29,14 @@ export async function createApp({
   metrics,
   authenticators,
   features,
+  trustProxy = [],
   inScope = (_scope, work) => work(),
 }: AppOptions): Promise<App> {
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
+    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
