@@ -22,6 +22,9 @@ export interface CallGenerator {
   stop(): Promise<void>;
 }
 
+/** Ids of all calls that were ever placed, by any drill. */
+export const knownCalls = new Set<string>();
+
 /** Places calls at a steady rate, on each node in turn. */
 export function startCalls({ nodes }: World, perSecond: number): CallGenerator {
   const dialed: DialedCall[] = [];
@@ -66,5 +69,6 @@ export async function callOn(node: DrillNode, { campaign = 'c1', realtime = true
   const result = await placeCall({ ...to, dialogue: true, realtime, timeoutMs: 10_000 });
   const commands = result.dialogue.filter(({ from }) => from === 'node').map(({ text }) => text);
   const prompts = commands.flatMap((text) => /^STREAM FILE "?([^" ]+)"?/.exec(text)?.[1] ?? []);
+  if (result.call_id !== undefined) knownCalls.add(result.call_id);
   return { ...result, node: node.name, startedAt, endedAt: performance.now(), prompts };
 }

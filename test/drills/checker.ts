@@ -22,8 +22,8 @@ export interface NodeHistory {
   /** It could not know what was published. */
   readonly blind: readonly Span[];
   readonly killedAt: readonly number[];
-  /** From these moments on it may play something older than before. */
-  readonly mayGoBackAt: readonly number[];
+  /** Meanwhile it may begin to play something older than before. */
+  readonly mayGoBack: readonly Span[];
 }
 
 /** All that a drill left behind. */
@@ -33,6 +33,8 @@ export interface Evidence {
   /** Version by prompt, as Postgres has them. */
   readonly versions: ReadonlyMap<string, number>;
   readonly stored: readonly StoredCall[];
+  /** Ids of all calls that were ever placed. */
+  readonly known: ReadonlySet<string>;
   readonly nodes: readonly NodeHistory[];
   /** How soon after the API's answer a node plays a version. */
   readonly dueMs: number;
@@ -40,6 +42,8 @@ export interface Evidence {
 
 const DEAD_AIR_MS = 2000;
 const FIRST_COMMAND_MS = 5000;
+/** A call that is killed as it begins may be unknown: it does not wait until its start is written. */
+const BEGINNING_MS = 100;
 /** What the two ends of one connection may see apart. */
 const APART_MS = 250;
 
@@ -65,7 +69,7 @@ function wasKilled(call: SeenCall, { killedAt }: NodeHistory): boolean {
 }
 
 const named = (call: SeenCall): string =>
-  `call ${call.call_id ?? '(no id)'} on ${call.node} at ${Math.round(call.startedAt)} (${call.agistatus} ${call.failure ?? ''}, played ${call.prompts})`;
+  `call ${call.call_id ?? '(no id)'} on ${call.node} from ${Math.round(call.startedAt)} to ${Math.round(call.endedAt)} ms (${call.agistatus} ${call.failure ?? ''}, played ${call.prompts})`;
 
 function refusals(dialed: DialedCall, evidence: Evidence): readonly string[] {
   const wrong = dialed.filter(
@@ -119,10 +123,11 @@ function dueAt(answeredAt: number, dueMs: number, blind: readonly Span[]): numbe
 function backwards(node: NodeHistory, seen: readonly SeenCall[], evidence: Evidence): readonly string[] {
   const calls = seen
     .filter((call) => call.node === node.name && versionOf(call, evidence) !== undefined)
+    .filter((call) => !within(node.mayGoBack, call.startedAt))
     .sort((a, b) => a.startedAt - b.startedAt);
   return calls.flatMap((call) => {
     const version = versionOf(call, evidence) ?? 0;
-    const since = Math.max(0, ...node.mayGoBackAt.filter((at) => at <= call.startedAt));
+    const since = Math.max(0, ...node.mayGoBack.map(({ from }) => from).filter((at) => at <= call.startedAt));
     const newer = calls.find(
       (before) =>
         before.startedAt >= since &&
@@ -136,11 +141,10 @@ function backwards(node: NodeHistory, seen: readonly SeenCall[], evidence: Evide
 function records(seen: readonly SeenCall[], evidence: Evidence): readonly string[] {
   const byId = new Map<string, StoredCall[]>();
   for (const one of evidence.stored) byId.set(one.call_id, [...(byId.get(one.call_id) ?? []), one]);
-  const known = new Set(seen.flatMap(({ call_id }) => call_id ?? []));
   const doubled = [...byId].filter(([, all]) => all.length > 1).map(([id]) => `stored more than once: ${id}`);
   const unknown = evidence.stored.filter(
     ({ call_id, outcome, node_id }) =>
-      !known.has(call_id) &&
+      !evidence.known.has(call_id) &&
       outcome !== 'refused' &&
       !(outcome === 'failed' && historyOf(evidence, node_id).killedAt.length > 0),
   );
@@ -155,8 +159,10 @@ function records(seen: readonly SeenCall[], evidence: Evidence): readonly string
 }
 
 function recordOf(call: SeenCall, stored: StoredCall | undefined, evidence: Evidence): readonly string[] {
-  if (!stored) return [`no record: ${named(call)}`];
+  const { killedAt } = historyOf(evidence, call.node);
   const killed = wasKilled(call, historyOf(evidence, call.node));
+  if (!stored && killedAt.some((at) => at >= call.startedAt && at <= call.startedAt + BEGINNING_MS)) return [];
+  if (!stored) return [`no record: ${named(call)}, kills at ${killedAt.map(Math.round)}`];
   if (killed && stored.outcome === 'failed') return [];
   // Whoever was cut by a kill may have been played to the end, and the end was written.
   const outcome = killed ? 'completed' : call.outcome;

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { eventually } from '../services/standalone.ts';
-import { type CallGenerator, startCalls } from './calls.ts';
+import { type CallGenerator, knownCalls, startCalls } from './calls.ts';
 import { type Evidence, type StoredCall, violations } from './checker.ts';
 import type { Span } from './machine.ts';
 import { numberOf, type Publication, publisherOf } from './publisher.ts';
@@ -17,10 +17,10 @@ export interface Drill {
   blind(nodes: readonly DrillNode[], work: () => Promise<void>): Promise<void>;
   /** While `work` runs these nodes may refuse calls. */
   away(nodes: readonly DrillNode[], work: () => Promise<void>): Promise<void>;
-  /** From now on this node may play something older. */
-  mayGoBack(node: DrillNode): void;
+  /** While `work` runs these nodes may begin to play something older than before. */
+  mayGoBack(nodes: readonly DrillNode[], work: () => Promise<void>): Promise<void>;
   /** What was published so far is no longer there. */
-  forgetPublished(): void;
+  forgetPublished(): Promise<void>;
 }
 
 interface DrillOptions {
@@ -31,8 +31,8 @@ interface DrillOptions {
   readonly publishEveryMs?: number;
 }
 
-/** How long records may be on their way after the last call: a sender that waits tries again after 30 s at the latest. */
-const SETTLE_MS = 45_000;
+/** How long records may be on their way after the last call: what a sender had on its way as a connection died it sends again after 30 s. */
+const SETTLE_MS = 60_000;
 
 /** Runs calls while `work` breaks things; fails with everything that was not as it should be. */
 export async function drill(
@@ -40,14 +40,16 @@ export async function drill(
   { dueMs = 2000, perSecond = 12, publishEveryMs }: DrillOptions,
   work: (drill: Drill) => Promise<void>,
 ): Promise<void> {
-  const before = await storedCalls(world);
   const calls = startCalls(world, perSecond);
   const publisher = publisherOf(world);
-  const notes = new Map(world.nodes.map(({ name }) => [name, { blind: [], away: [], mayGoBackAt: [] } as Notes]));
-  const noteOf = (node: DrillNode): Notes => notes.get(node.name) ?? { blind: [], away: [], mayGoBackAt: [] };
+  const notes = new Map(world.nodes.map(({ name }) => [name, { blind: [], away: [], mayGoBack: [] } as Notes]));
+  const noteOf = (node: DrillNode): Notes => notes.get(node.name) ?? { blind: [], away: [], mayGoBack: [] };
   const versions = new Map<string, number>();
   let forgotten = 0;
-  const during = async (kind: 'blind' | 'away', nodes: readonly DrillNode[], act: () => Promise<void>) => {
+  const remember = async (): Promise<void> => {
+    for (const [prompt, version] of await promptVersions(world)) versions.set(prompt, version);
+  };
+  const during = async (kind: keyof Notes, nodes: readonly DrillNode[], act: () => Promise<void>) => {
     const spans = nodes.map((node) => {
       const span: Span = { from: performance.now(), until: undefined };
       noteOf(node)[kind].push(span);
@@ -66,8 +68,9 @@ export async function drill(
       },
       blind: (nodes, act) => during('blind', nodes, act),
       away: (nodes, act) => during('away', nodes, act),
-      mayGoBack: (node) => noteOf(node).mayGoBackAt.push(performance.now()),
-      forgetPublished: () => {
+      mayGoBack: (nodes, act) => during('mayGoBack', nodes, act),
+      forgetPublished: async () => {
+        await remember();
         forgotten = publisher.published.length;
       },
     });
@@ -78,12 +81,13 @@ export async function drill(
     await end();
     await calls.stop();
   }
-  for (const [prompt, version] of await promptVersions(world)) versions.set(prompt, version);
+  await remember();
   const evidence = async (): Promise<Evidence> => ({
     dialed: calls.dialed,
     published: publisher.published.slice(forgotten),
     versions,
-    stored: (await storedCalls(world)).filter(({ call_id }) => !before.some((one) => one.call_id === call_id)),
+    stored: await storedCalls(world),
+    known: knownCalls,
     nodes: world.nodes.map((node) => {
       const { away, ...rest } = noteOf(node);
       return { name: node.name, killedAt: node.killedAt, away: [...node.away, ...away], ...rest };
@@ -102,7 +106,7 @@ export async function drill(
 interface Notes {
   readonly blind: Span[];
   readonly away: Span[];
-  readonly mayGoBackAt: number[];
+  readonly mayGoBack: Span[];
 }
 
 async function untilPlayed(calls: CallGenerator, node: DrillNode, { prompt }: Publication, ms: number): Promise<void> {

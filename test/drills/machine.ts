@@ -23,6 +23,8 @@ export interface Machine {
   ready(timeoutMs?: number): Promise<void>;
   /** Resolves once it does what `word` says, in what it has printed since it was last started. */
   says(word: RegExp, timeoutMs?: number): Promise<void>;
+  /** What it has printed since it was last started. */
+  output(): string;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL; resolves once it is gone. */
@@ -71,6 +73,7 @@ export function machine({ name, entry, running, settings: first, opsPort }: Mach
       if (last) last.until ??= performance.now();
     },
     says: async (word, timeoutMs = 20_000) => void (await current().waitFor(word, timeoutMs)),
+    output: () => current().output(),
     stop: () => {
       leave();
       return current().stop();

@@ -1,5 +1,5 @@
 /** A script that plays one sound twice, so that a call that changed its version on the way would be heard. */
-export function script(prompt: string): object {
+export function script(prompt: string): { [name: string]: unknown } {
   return {
     schema: 'voiceoi/script/v1',
     entry: 'a',
