@@ -14,6 +14,7 @@ describe.skipIf(postgresSkipReason() ?? redisSkipReason())(
     });
     afterAll(() => world?.stop());
 
+    /** Time in which calls go on; nothing is waited for. */
     const passes = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
     const back = async (): Promise<void> => {
       for (const master of world.masters) await master.start();
@@ -41,6 +42,18 @@ describe.skipIf(postgresSkipReason() ?? redisSkipReason())(
         await a.start();
         await a.ready();
         node.toMaster.aim({ host: '127.0.0.1', port: a.port });
+      });
+    });
+
+    test('masters are killed at any moment: what the API has confirmed is played, and no record is lost or there twice', async () => {
+      await drill(world, { publishEveryMs: 150, perSecond: 20 }, async ({ publish, untilPlayed }) => {
+        for (const master of [...world.masters, ...world.masters]) {
+          await passes(200 + Math.random() * 800);
+          await master.kill();
+          await master.start();
+          await master.ready();
+        }
+        for (const master of world.masters) await untilPlayed(await publish(master), 3000);
       });
     });
 
