@@ -42,8 +42,8 @@ export interface Evidence {
 
 const DEAD_AIR_MS = 2000;
 const FIRST_COMMAND_MS = 5000;
-/** A call that is killed as it begins may be unknown: it does not wait until its start is written. */
-const BEGINNING_MS = 100;
+/** A call that is killed as it begins may be unknown: it does not wait until its start is written, which takes as long as the disk is busy. */
+const BEGINNING_MS = 250;
 /** What the two ends of one connection may see apart. */
 const APART_MS = 250;
 
