@@ -109,6 +109,20 @@ describe.skipIf(postgresSkipReason() ?? redisSkipReason())(
       });
     });
 
+    test('while Redis is down and the way to the master is half open, the stream is given up within a minute', async () => {
+      await drill(world, { dueMs: 60_000 }, async ({ publish, untilPlayed }) => {
+        const [node, other] = world.nodes;
+        await world.redis.kill();
+        await untilPlayed(await publish(), 15_000);
+        node.toMaster.set({ kind: 'half-open' });
+        node.toMaster.set({ kind: 'none' });
+        const last = await publish();
+        await untilPlayed(last, 5000, [other]);
+        await untilPlayed(last, 60_000, [node]);
+        await world.redis.restart();
+      });
+    });
+
     test('everything is down, and a node is killed and comes back meanwhile: both take every call with what they have', async () => {
       await drill(world, { dueMs: 20_000 }, async ({ blind, publish, untilPlayed, calls }) => {
         const last = await publish();
