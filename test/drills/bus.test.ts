@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { postgresSkipReason } from '../services/postgres.ts';
 import { redisSkipReason } from '../services/redis.ts';
 import { eventually } from '../services/standalone.ts';
+import { bundleOf, nextRevision } from './content.ts';
 import { drill } from './drill.ts';
+import { script } from './script.ts';
 import { ORG, startWorld, type World } from './world.ts';
 
 const CHANNEL = `voiceoi:{${ORG}}:changes`;
@@ -70,23 +72,27 @@ describe.skipIf(postgresSkipReason() ?? redisSkipReason())('with calls running, 
   });
 
   test('what somebody without the key says on the bus is dropped, told, and holds nothing up', async () => {
-    await drill(world, { publishEveryMs: 500 }, async ({ publish, untilPlayed }) => {
+    await drill(world, {}, async ({ calls, publish, untilPlayed }) => {
       const client = world.redis.client();
       await untilPlayed(await publish(), 2000);
-      const [text = '{}'] = await history(client, 1);
-      const change = JSON.parse(text);
-      const evil = JSON.stringify(change.changes).replaceAll(/"p\d+"/g, '"evil"');
-      const forged = { ...change, from: change.to, to: change.to + 1, changes: JSON.parse(evil) };
-      await client.publish(CHANNEL, JSON.stringify(forged));
-      await client.publish(CHANNEL, JSON.stringify({ ...forged, to: change.to + 1000 }));
-      await client.publish(CHANNEL, JSON.stringify({ ...forged, epoch: 'another' }));
+      const say = (message: object) => client.publish(CHANNEL, JSON.stringify(message));
+      // All of it as it should be, but for the signature.
+      const {
+        epoch,
+        revision: to,
+        items: changes,
+        sha256,
+      } = nextRevision(await bundleOf(world), { s1: script('evil') });
+      const when = { from: to - 1, to, committed_at: new Date().toISOString() };
+      const forged = { v: 1, epoch, org_id: ORG, ...when, changes, sha256, kid: '1', sig: 'f'.repeat(64) };
+      await say(forged);
+      await say({ ...forged, to: to + 1000 });
+      await say({ ...forged, epoch: 'another' });
       const order = { v: 1, type: 'order', org_id: ORG, node_id: 'node-1', state: 'draining' };
-      await client.publish(
-        CHANNEL,
-        JSON.stringify({ ...order, issued_at: new Date().toISOString(), kid: '1', sig: 'f' }),
-      );
+      await say({ ...order, issued_at: new Date().toISOString(), kid: '1', sig: 'f'.repeat(64) });
       await client.publish(CHANNEL, 'no JSON');
       for (const node of world.nodes) await node.says(/is not signed by this organization’s key/);
+      for (const node of world.nodes) expect((await calls.placeOn(node)).prompts).not.toContain('evil');
       await untilPlayed(await publish(), 2000);
     });
   });
@@ -94,7 +100,9 @@ describe.skipIf(postgresSkipReason() ?? redisSkipReason())('with calls running, 
   test('a connection to Redis that is half open is given up within 20 s', async () => {
     await drill(world, { dueMs: 20_000 }, async ({ publish, untilPlayed }) => {
       world.toRedis.set({ kind: 'half-open' });
+      for (const { toMaster } of world.nodes) toMaster.set({ kind: 'lose', text: 'GET /api/sync' });
       await untilPlayed(await publish(), 20_000);
+      for (const { toMaster } of world.nodes) toMaster.set({ kind: 'none' });
       world.toRedis.set({ kind: 'none' });
     });
   });

@@ -14,47 +14,47 @@ export async function bundleOf({ masters, key }: World, generation = 1): Promise
   return { org_id, epoch, revision, settings, campaigns, scripts };
 }
 
-/**
- * Commits one revision past the API, which would refuse it: each script's next version is this document, and the campaigns that play its latest
- * play it. Nothing else may be published meanwhile. Answers the versions, by script.
- */
-export async function commit(
-  world: World,
-  documents: { readonly [scriptId: string]: { [name: string]: unknown } },
-): Promise<{ readonly [scriptId: string]: number }> {
-  const before = await bundleOf(world);
+/** One revision more: each of these scripts has a next version, which campaigns play. */
+export function nextRevision(before: Content, documents: Documents) {
   const revision = before.revision + 1;
-  const next = before.scripts.map((entry) => {
+  const scripts = before.scripts.map((entry) => {
     const document = documents[entry.id];
     return document ? { id: entry.id, version: entry.version + 1, document, sha256: canonicalSha256(document) } : entry;
   });
-  const versions = Object.fromEntries(next.map(({ id, version }) => [id, version]));
-  const campaigns = before.campaigns.map((campaign) => ({
-    ...campaign,
-    version: versions[campaign.script_id] ?? null,
-  }));
-  const after: Content = { ...before, revision, campaigns, scripts: next };
+  const versions = Object.fromEntries(scripts.map(({ id, version }) => [id, version]));
+  const campaigns = before.campaigns.map((one) => ({ ...one, version: versions[one.script_id] ?? null }));
   const put = (kind: string, id: string, object: object) => ({ op: 'put', kind, id, object });
-  const changed = next.filter(({ id }) => documents[id]);
+  const changed = scripts.filter(({ id }) => documents[id]);
+  const old = before.scripts.filter(({ id }) => documents[id]);
   const items = [
     ...changed.map((entry) => put('script', `${entry.id}@${entry.version}`, entry)),
-    ...before.scripts
-      .filter(({ id }) => documents[id])
-      .map(({ id, version }) => ({ op: 'delete', kind: 'script', id: `${id}@${version}` })),
+    ...old.map(({ id, version }) => ({ op: 'delete', kind: 'script', id: `${id}@${version}` })),
     ...campaigns
       .filter(({ script_id }) => documents[script_id])
       .map((campaign) => put('campaign', campaign.id, campaign)),
   ];
+  const sha256 = bundleSha256({ ...before, revision, campaigns, scripts });
+  return { epoch: before.epoch, revision, changed, items, sha256, versions };
+}
+
+/** By script id. */
+interface Documents {
+  readonly [scriptId: string]: { [name: string]: unknown };
+}
+
+/** Commits one revision past the API, which would refuse it. Nothing else may be published meanwhile. Answers the versions, by script. */
+export async function commit(world: World, documents: Documents): Promise<{ readonly [scriptId: string]: number }> {
+  const { epoch, revision, changed, items, sha256, versions } = nextRevision(await bundleOf(world), documents);
   const q = (value: string): string => pg.escapeLiteral(value);
-  const statements = [
-    ...changed.flatMap(({ id, version, document, sha256 }) => [
-      `INSERT INTO script_version (org_id, script_id, version, document, sha256, published_by) VALUES ('${ORG}', ${q(id)}, ${version}, ${q(JSON.stringify(document))}, '${sha256}', 'drill')`,
-      `UPDATE script SET latest_version = ${version} WHERE org_id = '${ORG}' AND id = ${q(id)}`,
-    ]),
-    `UPDATE organization SET revision = ${revision} WHERE id = '${ORG}'`,
-    `INSERT INTO change_log (org_id, revision, epoch, changes, sha256, actor) VALUES ('${ORG}', ${revision}, ${q(before.epoch)}, ${q(JSON.stringify(items))}, '${bundleSha256(after)}', 'drill')`,
-  ];
+  const scripts = changed.flatMap(({ id, version, document, sha256: digest }) => [
+    `INSERT INTO script_version (org_id, script_id, version, document, sha256, published_by)
+      VALUES ('${ORG}', ${q(id)}, ${version}, ${q(JSON.stringify(document))}, '${digest}', 'drill')`,
+    `UPDATE script SET latest_version = ${version} WHERE org_id = '${ORG}' AND id = ${q(id)}`,
+  ]);
+  const log = `INSERT INTO change_log (org_id, revision, epoch, changes, sha256, actor)
+    VALUES ('${ORG}', ${revision}, ${q(epoch)}, ${q(JSON.stringify(items))}, '${sha256}', 'drill')`;
+  const raise = `UPDATE organization SET revision = ${revision} WHERE id = '${ORG}'`;
   // Without parameters all of it is one transaction.
-  await world.sql(statements.join(';\n'));
+  await world.sql([...scripts, raise, log].join(';\n'));
   return versions;
 }
