@@ -124,12 +124,14 @@ describe('the checker of drills', () => {
     expect(violations(evidence(back, { mayGoBack: [{ from: 11_500, until: 11_600 }] }))).toEqual([]);
   });
 
-  test('takes a failed record for a call that was cut by a kill, and none for one that was killed as it began', () => {
+  test('takes a failed record for a call that was cut by a kill, none for one that was killed as it began, and no other for one that had ended', () => {
     const { outcome: _outcome, ...cut } = late;
     const killed = { killedAt: [late.endedAt] };
     const failed = stored(late, 2, { outcome: 'failed', seqs: [] });
     expect(violations(evidence({ dialed: [[early], [cut]], stored: [stored(early, 1), failed] }, killed))).toEqual([]);
     expect(violations(evidence({ dialed: [[early], [cut]], stored: [stored(early, 1)] }, killed))).toHaveLength(1);
+    const afterwards = violations(evidence({ stored: [stored(early, 1), failed] }, { killedAt: [late.endedAt + 1] }));
+    expect(afterwards[0]).toMatch(/^the record says failed/);
     const begun = { killedAt: [late.startedAt + 20] };
     expect(violations(evidence({ dialed: [[early], [cut]], stored: [stored(early, 1)] }, begun))).toEqual([]);
   });

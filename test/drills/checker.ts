@@ -64,8 +64,9 @@ function historyOf({ nodes }: Evidence, name: string): NodeHistory {
   return found;
 }
 
+/** A call that was seen to end before the kill had ended. One that began behind it may have been taken by a process about to go. */
 function wasKilled(call: SeenCall, { killedAt }: NodeHistory): boolean {
-  return killedAt.some((at) => at >= call.startedAt - APART_MS && at <= call.endedAt + APART_MS);
+  return killedAt.some((at) => at >= call.startedAt - APART_MS && at <= call.endedAt);
 }
 
 const named = (call: SeenCall): string =>
