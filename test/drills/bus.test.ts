@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { postgresSkipReason } from '../services/postgres.ts';
+import { postgresServerSkipReason } from '../services/postgres.ts';
 import { redisSkipReason } from '../services/redis.ts';
 import { eventually } from '../services/standalone.ts';
 import { bundleOf, nextRevision } from './content.ts';
@@ -10,7 +10,7 @@ import { ORG, startWorld, type World } from './world.ts';
 
 const CHANNEL = `voiceoi:{${ORG}}:changes`;
 
-describe.skipIf(postgresSkipReason() ?? redisSkipReason())('with calls running, and a bus that fails', () => {
+describe.skipIf(postgresServerSkipReason() ?? redisSkipReason())('with calls running, and a bus that fails', () => {
   let world: World;
   beforeAll(async () => {
     world = await startWorld();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startFakeMaster } from '../services/fake-master.ts';
-import { postgresSkipReason } from '../services/postgres.ts';
+import { postgresServerSkipReason } from '../services/postgres.ts';
 import { startProcess } from '../services/process.ts';
 import { redisSkipReason } from '../services/redis.ts';
 import { eventually, ROOT } from '../services/standalone.ts';
@@ -10,7 +10,7 @@ import { drill } from './drill.ts';
 import { script } from './script.ts';
 import { ORG, startWorld, type World } from './world.ts';
 
-describe.skipIf(postgresSkipReason() ?? redisSkipReason())(
+describe.skipIf(postgresServerSkipReason() ?? redisSkipReason())(
   'with calls running, and content that is not as it should be',
   () => {
     let world: World;

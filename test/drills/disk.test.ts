@@ -2,14 +2,14 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleSha256 } from '@voiceoi/kernel';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { postgresSkipReason } from '../services/postgres.ts';
+import { postgresServerSkipReason } from '../services/postgres.ts';
 import { redisSkipReason } from '../services/redis.ts';
 import { eventually } from '../services/standalone.ts';
 import { bundleOf } from './content.ts';
 import { type Drill, drill } from './drill.ts';
 import { type DrillNode, ORG, startWorld, type World } from './world.ts';
 
-describe.skipIf(postgresSkipReason() ?? redisSkipReason())(
+describe.skipIf(postgresServerSkipReason() ?? redisSkipReason())(
   'with calls running, and a node that finds its disk damaged while it is alone',
   () => {
     let world: World;

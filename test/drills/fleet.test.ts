@@ -4,7 +4,7 @@ import { RHYTHM } from '../../bot/src/sync/follow.ts';
 import { type Configuration, startConfiguration } from '../../bot/src/sync/index.ts';
 import { memoryStore } from '../../bot/src/sync/memory-store.ts';
 import { type FaultProxy, startFaultProxy } from '../services/fault-proxy.ts';
-import { postgresSkipReason } from '../services/postgres.ts';
+import { postgresServerSkipReason } from '../services/postgres.ts';
 import { redisSkipReason } from '../services/redis.ts';
 import { eventually } from '../services/standalone.ts';
 import { drill } from './drill.ts';
@@ -12,7 +12,7 @@ import { startWorld, type World } from './world.ts';
 
 const FLEET = 50;
 
-describe.skipIf(postgresSkipReason() ?? redisSkipReason())(
+describe.skipIf(postgresServerSkipReason() ?? redisSkipReason())(
   'with calls running, and a fleet that comes back at once',
   () => {
     let world: World;

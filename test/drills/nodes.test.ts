@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { postgresSkipReason } from '../services/postgres.ts';
+import { postgresServerSkipReason } from '../services/postgres.ts';
 import { redisSkipReason } from '../services/redis.ts';
 import { eventually } from '../services/standalone.ts';
 import { isTaken } from './calls.ts';
 import { drill } from './drill.ts';
 import { ORG, startWorld, type World } from './world.ts';
 
-describe.skipIf(postgresSkipReason() ?? redisSkipReason())('with calls running, when nodes come and go', () => {
+describe.skipIf(postgresServerSkipReason() ?? redisSkipReason())('with calls running, when nodes come and go', () => {
   let world: World;
   beforeAll(async () => {
     world = await startWorld();

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { postgresSkipReason } from '../services/postgres.ts';
+import { postgresServerSkipReason } from '../services/postgres.ts';
 import { redisSkipReason } from '../services/redis.ts';
 import { eventually } from '../services/standalone.ts';
 import { drill } from './drill.ts';
 import { startWorld, type World } from './world.ts';
 
-describe.skipIf(postgresSkipReason() ?? redisSkipReason())(
+describe.skipIf(postgresServerSkipReason() ?? redisSkipReason())(
   'with calls running, when what feeds the nodes goes away',
   () => {
     let world: World;

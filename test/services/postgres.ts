@@ -32,8 +32,14 @@ export const POSTGRES_URL = 'VOICEOI_TEST_POSTGRES_URL';
 
 /** Why no Postgres can be had here; undefined when one can. */
 export function postgresSkipReason(): string | undefined {
-  if (process.env[POSTGRES_URL] || dockerAnswers() || serverBinaries()) return undefined;
+  if (process.env[POSTGRES_URL] || postgresServerSkipReason() === undefined) return undefined;
   return `no Postgres: set ${POSTGRES_URL}, start Docker, or install Debian's postgresql`;
+}
+
+/** Why no server of one's own can be had here, to be killed and started again; undefined when one can. */
+export function postgresServerSkipReason(): string | undefined {
+  if (dockerAnswers() || serverBinaries()) return undefined;
+  return 'no Postgres that may be killed: start Docker, or install Debian’s postgresql';
 }
 
 /** A fresh database: on the server that `VOICEOI_TEST_POSTGRES_URL` names, else on one of its own. */
@@ -64,7 +70,7 @@ export async function startPostgres(): Promise<PostgresService> {
 export async function startPostgresServer({ durable = false } = {}): Promise<Server> {
   if (dockerAnswers()) return startContainer();
   const binaries = serverBinaries();
-  if (!binaries) throw new Error(postgresSkipReason());
+  if (!binaries) throw new Error(postgresServerSkipReason());
   return startLocalServer(binaries, durable);
 }
 
