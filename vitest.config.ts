@@ -44,6 +44,18 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
+      {
+        ...source,
+        test: {
+          name: 'drills',
+          include: ['test/drills/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          // They hold times against bounds: after everything else, and one at a time.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 });

@@ -69,6 +69,8 @@ export function poolConfig(settings: Values<typeof DATABASE_VARIABLES>) {
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: 30_000,
+    // The server cannot say so when it is it that is gone without a word: a little later we give up by ourselves.
+    query_timeout: 32_000,
     application_name: 'voiceoi',
   };
 }

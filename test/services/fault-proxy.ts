@@ -10,17 +10,26 @@ export type Fault =
   | { readonly kind: 'stall' }
   /** Connections that stand now never say anything again, and are never closed; new ones pass. */
   | { readonly kind: 'half-open' }
-  /** Everything is this much later. */
-  | { readonly kind: 'slow'; readonly delayMs: number };
+  /** Everything is this much later, the end too. */
+  | { readonly kind: 'slow'; readonly delayMs: number }
+  /** What arrives at once and holds this text is lost; the connection stands, and all else passes. */
+  | { readonly kind: 'lose'; readonly text: string };
 
 /** A TCP proxy on loopback whose connections can be made to fail. */
 export interface FaultProxy {
   readonly host: string;
   readonly port: number;
+  /** New connections lead there; those that stand stay where they are. */
+  aim(target: Target): void;
   /** From now on; what waits is let go with `none`. */
   set(fault: Fault): void;
   connections(): number;
   close(): Promise<void>;
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
 }
 
 interface Pair {
@@ -29,24 +38,28 @@ interface Pair {
   isDead: boolean;
 }
 
-export async function startFaultProxy(target: { readonly host: string; readonly port: number }): Promise<FaultProxy> {
+export async function startFaultProxy(first: Target): Promise<FaultProxy> {
+  let target = first;
   const pairs = new Set<Pair>();
   let fault: Fault = { kind: 'none' };
 
   const isHeld = (pair: Pair): boolean => pair.isDead || fault.kind === 'stall';
+  const later = (act: () => void): void => {
+    if (fault.kind === 'slow') setTimeout(act, fault.delayMs);
+    else act();
+  };
   const pass = (pair: Pair, from: Socket, to: Socket): void => {
     from.on('data', (chunk) => {
-      const write = (): void => void (to.destroyed || pair.isDead || to.write(chunk));
-      if (fault.kind === 'slow') setTimeout(write, fault.delayMs);
-      else write();
+      if (fault.kind === 'lose' && chunk.includes(fault.text)) return;
+      later(() => void (to.destroyed || pair.isDead || to.write(chunk)));
     });
     from.on('end', () => {
-      if (!isHeld(pair)) to.end();
+      if (!isHeld(pair)) later(() => to.end());
     });
     from.on('error', () => {});
     from.on('close', () => {
       pairs.delete(pair);
-      if (!isHeld(pair)) to.destroy();
+      if (!isHeld(pair)) later(() => to.destroy());
     });
   };
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
@@ -65,6 +78,9 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
   return {
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
+    aim: (next) => {
+      target = next;
+    },
     set: (next) => {
       fault = next;
       for (const pair of pairs) {

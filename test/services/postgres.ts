@@ -20,6 +20,10 @@ export interface PostgresService {
 
 interface Server {
   readonly url: string;
+  /** Ends every process of the server at once, as when the machine kills it; its data stay. */
+  kill(): Promise<void>;
+  /** Starts it again on what it had, and answers where it is now. */
+  restart(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -28,14 +32,22 @@ export const POSTGRES_URL = 'VOICEOI_TEST_POSTGRES_URL';
 
 /** Why no Postgres can be had here; undefined when one can. */
 export function postgresSkipReason(): string | undefined {
-  if (process.env[POSTGRES_URL] || dockerAnswers() || serverBinaries()) return undefined;
+  if (process.env[POSTGRES_URL] || postgresServerSkipReason() === undefined) return undefined;
   return `no Postgres: set ${POSTGRES_URL}, start Docker, or install Debian's postgresql`;
+}
+
+/** Why no server of one's own can be had here, to be killed and started again; undefined when one can. */
+export function postgresServerSkipReason(): string | undefined {
+  if (dockerAnswers() || serverBinaries()) return undefined;
+  return 'no Postgres that may be killed: start Docker, or install Debian’s postgresql';
 }
 
 /** A fresh database: on the server that `VOICEOI_TEST_POSTGRES_URL` names, else on one of its own. */
 export async function startPostgres(): Promise<PostgresService> {
   const shared = process.env[POSTGRES_URL];
-  const server = shared ? { url: shared, stop: async () => {} } : await startPostgresServer();
+  const server: Pick<Server, 'url' | 'stop'> = shared
+    ? { url: shared, stop: async () => {} }
+    : await startPostgresServer();
   const database = `test_${randomBytes(8).toString('hex')}`;
   await runSql(server.url, `CREATE DATABASE ${database}`);
   const url = new URL(server.url);
@@ -58,7 +70,7 @@ export async function startPostgres(): Promise<PostgresService> {
 export async function startPostgresServer({ durable = false } = {}): Promise<Server> {
   if (dockerAnswers()) return startContainer();
   const binaries = serverBinaries();
-  if (!binaries) throw new Error(postgresSkipReason());
+  if (!binaries) throw new Error(postgresServerSkipReason());
   return startLocalServer(binaries, durable);
 }
 
@@ -69,8 +81,17 @@ async function startContainer(): Promise<Server> {
     .withExposedPorts(5432)
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
     .start();
-  const url = `postgres://postgres:voiceoi@${container.getHost()}:${container.getMappedPort(5432)}/postgres`;
-  return { url, stop: async () => void (await container.stop()) };
+  const url = (): string =>
+    `postgres://postgres:voiceoi@${container.getHost()}:${container.getMappedPort(5432)}/postgres`;
+  return {
+    url: url(),
+    kill: async () => void execFileSync('docker', ['kill', container.getId()], { stdio: 'ignore' }),
+    restart: async () => {
+      await container.restart();
+      return url();
+    },
+    stop: async () => void (await container.stop()),
+  };
 }
 
 async function startLocalServer(binaries: string, durable: boolean): Promise<Server> {
@@ -89,11 +110,18 @@ async function startLocalServer(binaries: string, durable: boolean): Promise<Ser
     max_connections: 200,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = spawn(join(binaries, 'postgres'), ['-D', data, ...flags], { stdio: 'ignore', cwd: folder, ...as });
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  await waitUntilItAnswers(url, server);
+  let server: ChildProcess;
+  const start = async (): Promise<string> => {
+    server = spawn(join(binaries, 'postgres'), ['-D', data, ...flags], { stdio: 'ignore', cwd: folder, ...as });
+    await waitUntilItAnswers(url, server);
+    return url;
+  };
+  await start();
   return {
     url,
+    kill: () => ended(server, 'SIGKILL'),
+    restart: () => untilItStarts(start),
     stop: async () => {
       await ended(server, 'SIGQUIT');
       rmSync(folder, { recursive: true, force: true });
@@ -130,6 +158,18 @@ function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
     child.once('exit', () => resolve());
     child.kill(signal);
   });
+}
+
+/** Children of a server that was killed end by themselves, soon; until then no other may work on their data, and none starts. */
+async function untilItStarts(start: () => Promise<string>): Promise<string> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
 }
 
 /** Postgres refuses to run as root: then it runs as the user that Debian's package made. */

@@ -1,6 +1,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startFaultProxy } from '../../../test/services/fault-proxy.ts';
 import { postgresSkipReason, startPostgres } from '../../../test/services/postgres.ts';
 import { FOREIGN_KEY_VIOLATION, hasSqlState, UNIQUE_VIOLATION } from './error.ts';
 import { migrate } from './migrations.ts';
@@ -197,4 +198,29 @@ describe('Postgres', () => {
     await database.close();
     await service.stop();
   });
+
+  test.skipIf(skipped !== undefined)(
+    'may fall silent: what waits for it gives up, and the next query finds another way',
+    async () => {
+      const service = await startPostgres();
+      const proxy = await startFaultProxy(service);
+      const url = new URL(service.url);
+      url.port = String(proxy.port);
+      const pool = new pg.Pool({ connectionString: url.toString(), max: 3, types: POSTGRES_TYPES, query_timeout: 300 });
+      const database = postgresDatabase(pool);
+      await Promise.all([1, 2, 3].map(() => database.query('SELECT pg_sleep(0.05)')));
+      proxy.set({ kind: 'half-open' });
+      const asked = [database.query('SELECT 1'), database.transaction((tx) => tx.query('SELECT 1'))];
+      const startedAt = performance.now();
+      const answers = await Promise.allSettled(asked);
+      expect(answers).toMatchObject(asked.map(() => ({ status: 'rejected', reason: { code: 'DATABASE_AWAY' } })));
+      // Not twice the time, as with a rollback over the same connection.
+      expect(performance.now() - startedAt).toBeLessThan(550);
+      await database.query('SELECT 1').catch(() => {});
+      expect(await database.transaction((tx) => tx.query('SELECT 1'))).toMatchObject({ rowCount: 1 });
+      await database.close();
+      await proxy.close();
+      await service.stop();
+    },
+  );
 });

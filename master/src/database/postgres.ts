@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import pg from 'pg';
-import { databaseError } from './error.ts';
+import { DatabaseAway, databaseError } from './error.ts';
 import type { Database, Queryable, QueryResult } from './port.ts';
 import { IS_ABOVE, narrowing, TENANT_ROLE } from './scope.ts';
 
@@ -73,9 +73,12 @@ async function inTransaction<T>(
     await run(client, 'COMMIT', undefined);
     return result;
   } catch (error) {
-    await run(client, 'ROLLBACK', undefined).catch(() => {
-      broken = true;
-    });
+    // Over a connection that does not answer, a rollback would take as long again; the server makes one when it sees it closed.
+    if (error instanceof DatabaseAway) broken = true;
+    else
+      await run(client, 'ROLLBACK', undefined).catch(() => {
+        broken = true;
+      });
     throw error;
   } finally {
     client.off('error', onError);
