@@ -22,6 +22,8 @@ async function embedded(): Promise<Opened> {
 async function real(isSuperuser: boolean): Promise<Opened> {
   const service = await startPostgres();
   const root = new pg.Pool({ connectionString: service.url, max: 2, types: POSTGRES_TYPES });
+  // The database is dropped under connections that are still closing.
+  root.on('error', () => {});
   const owner = `owner_${service.database}`;
   if (!isSuperuser) {
     await root.query(`CREATE ROLE ${owner} LOGIN NOSUPERUSER NOCREATEROLE PASSWORD 'x'`);
