@@ -1,5 +1,6 @@
 import type { NodeOrder } from '@voiceoi/contracts';
 import type { Logger, Metrics, Readiness, RedisAddress, RedisConnections } from '@voiceoi/kernel';
+import { apiTokenRoutes, apiTokens, isApiToken } from './api-tokens/index.ts';
 import { accessTokens, authRoutes, authService, ensureAdministrator } from './auth/index.ts';
 import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
@@ -12,6 +13,7 @@ import { agentRoutes, logPartitions, logRoutes } from './logs/index.ts';
 import { nodeOrders, startNodes } from './nodes/index.ts';
 import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
+import { atRest, secretRoutes, secretSource } from './secrets/index.ts';
 import { serviceRoutes } from './service-routes.ts';
 import type { ServiceSettings } from './settings.ts';
 import { type Revisions, startSync } from './sync/index.ts';
@@ -56,15 +58,19 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   await housekeeping.look(Date.now());
 
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
+  const tokens = apiTokens(database);
   const auth = authService(database, accessTokens(settings.JWT_SECRET));
   const orders = nodeOrders(database, keys.signing);
-  const signing = { signingKey: keys.signing, goodKeys: keys.good };
+  const rest = atRest(settings.SYNC_SECRET_SALT);
+  const secrets = secretSource({ rest, goodKeys: keys.good, log });
+  const signing = { signingKey: keys.signing, goodKeys: keys.good, secrets };
   const bus = redis ? startBus({ database, ...redis, ...signing, log, metrics }) : NO_BUS;
   const sync = startSync({
     database,
     signingKey: keys.signing,
     ordersAfter: orders.after,
     busOf: bus.busOf,
+    secrets,
     onCommit: bus.wake,
     log,
   });
@@ -78,12 +84,17 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const app = await createApp({
     log,
     metrics,
-    authenticators: { user: auth.authenticate, node: keys.authenticate },
+    authenticators: {
+      user: (bearer) => (isApiToken(bearer) ? tokens.authenticate(bearer) : auth.authenticate(bearer)),
+      node: keys.authenticate,
+    },
     features: [
       serviceRoutes(),
       authRoutes(auth, settings.PUBLIC_URL.startsWith('https:')),
       organizationRoutes(database, changes),
-      keyRoutes(database, settings.SYNC_SECRET_SALT),
+      keyRoutes({ database, salt: settings.SYNC_SECRET_SALT, onChange: bus.keysChanged }),
+      secretRoutes(database, changes, rest),
+      apiTokenRoutes(database),
       campaignRoutes(database, changes),
       scriptRoutes(database, changes, scripts),
       sync.routes,
@@ -128,6 +139,7 @@ const NO_BUS: EventBus = {
   busOf: async () => ({ kind: 'stream' }),
   wake: () => {},
   announce: () => {},
+  keysChanged: async () => {},
   stop: async () => {},
 };
 

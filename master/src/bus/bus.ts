@@ -1,7 +1,7 @@
 import type { Bus } from '@voiceoi/contracts';
 import type { Logger, Metrics, OrgKey, RedisAddress, RedisConnections } from '@voiceoi/kernel';
 import type { Database } from '../database/index.ts';
-import type { Head } from '../sync/index.ts';
+import type { Head, SecretSource } from '../sync/index.ts';
 import { passwordOf } from './access.ts';
 import { userOf } from './names.ts';
 import { createPublisher } from './publisher.ts';
@@ -15,6 +15,8 @@ export interface EventBus {
   wake(orgId: string): void;
   /** Says a signed message, as text, to an organization's nodes, if Redis is there. */
   announce(orgId: string, text: string): void;
+  /** The organization's keys are others: what its nodes may do in Redis follows. Never rejects. */
+  keysChanged(orgId: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -26,6 +28,7 @@ interface BusOptions {
   /** Good keys of an organization, the newest first. */
   readonly goodKeys: (orgId: string) => Promise<readonly OrgKey[]>;
   readonly signingKey: (orgId: string) => Promise<OrgKey>;
+  readonly secrets: SecretSource;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -108,8 +111,7 @@ export function startBus(options: BusOptions): EventBus {
       const [newest] = keys;
       if (!newest) return { kind: 'stream' };
       // A user that cannot be made now is made as soon as Redis is there; until then the node follows the stream.
-      const generations = keys.map(({ generation }) => generation).sort((a, b) => a - b);
-      if (bus.isUp()) await grant(orgId, generations.join(','), granted.get(orgId)?.epoch ?? '').catch(() => {});
+      if (bus.isUp()) await grant(orgId, generationsOf(keys), granted.get(orgId)?.epoch ?? '').catch(() => {});
       const { host, port, tls, cluster, sentinels, master_name } = address;
       const rest = { cluster: list(cluster), sentinels: list(sentinels), master_name };
       const present = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
@@ -120,6 +122,14 @@ export function startBus(options: BusOptions): EventBus {
       // Whoever is not reached now is by the answer to its next status.
       if (bus.isUp()) bus.announce(orgId, text).catch(() => {});
     },
+    keysChanged: async (orgId) => {
+      if (!bus.isUp()) return;
+      const generations = generationsOf(await goodKeys(orgId));
+      // What fails now is found again by the next look.
+      await grant(orgId, generations, granted.get(orgId)?.epoch ?? '').catch((error: unknown) =>
+        log.warn({ err: error, org: orgId }, 'Redis learns later that keys have changed'),
+      );
+    },
     stop: async () => {
       isStopped = true;
       clearInterval(timer);
@@ -128,6 +138,14 @@ export function startBus(options: BusOptions): EventBus {
       connections.close();
     },
   };
+}
+
+/** As the query for all names them. */
+function generationsOf(keys: readonly OrgKey[]): string {
+  return keys
+    .map(({ generation }) => generation)
+    .sort((a, b) => a - b)
+    .join(',');
 }
 
 function list<T>(values: readonly T[] | undefined): T[] | undefined {

@@ -1,6 +1,6 @@
 import type { Logger, OrgKey } from '@voiceoi/kernel';
 import type { Database, Queryable } from '../database/index.ts';
-import { changesBetween } from '../sync/index.ts';
+import { changesBetween, type SecretSource } from '../sync/index.ts';
 import type { Published, RedisBus } from './redis-bus.ts';
 
 /** Carries committed changes into Redis: at least once, in order for each organization, whichever master gets to it. */
@@ -20,6 +20,7 @@ interface PublisherOptions {
   readonly database: Database;
   readonly bus: RedisBus;
   readonly signingKey: (orgId: string) => Promise<OrgKey>;
+  readonly secrets: SecretSource;
   readonly log: Logger;
 }
 
@@ -40,7 +41,7 @@ const DONE = `UPDATE change_log SET published_at = clock_timestamp()
 const LAST_DONE =
   'SELECT max(revision) AS revision FROM change_log WHERE org_id = $1 AND epoch = $2 AND published_at IS NOT NULL';
 
-export function createPublisher({ database, bus, signingKey, log }: PublisherOptions): Publisher {
+export function createPublisher({ database, bus, signingKey, secrets, log }: PublisherOptions): Publisher {
   const waiting = new Set<string>();
   const running = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
@@ -55,7 +56,8 @@ export function createPublisher({ database, bus, signingKey, log }: PublisherOpt
       await work(tx, rows[0]?.epoch ?? '');
     });
   const read = async (tx: Queryable, orgId: string, epoch: string, first: number, last: number) => {
-    const messages = await changesBetween(tx, orgId, epoch, { first, last }, await signingKey(orgId));
+    const signing = { key: await signingKey(orgId), secrets };
+    const messages = await changesBetween(tx, orgId, epoch, { first, last }, signing);
     return messages.map(({ change, text }): Published => ({ revision: change.to, sha256: change.sha256, text }));
   };
   const publish = (orgId: string): Promise<void> =>

@@ -1,3 +1,4 @@
+import type { Role } from '@voiceoi/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from './problems.ts';
 
@@ -5,6 +6,13 @@ import { ProblemError } from './problems.ts';
 export type Principal =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'user'; readonly id: string; readonly email: string; readonly superadmin: boolean }
+  | {
+      readonly kind: 'token';
+      readonly id: string;
+      readonly orgId: string;
+      readonly role: Role;
+      readonly name: string;
+    }
   | { readonly kind: 'node'; readonly orgId: string; readonly generation: number };
 
 /** What a route asks of whoever calls it. */
@@ -70,8 +78,30 @@ async function nodePrincipal(request: FastifyRequest, authenticators: Authentica
 function authorize(request: FastifyRequest, access: Exclude<Access, 'public'>): void {
   const { principal } = request;
   if (access === 'node') return checkNodeOrg(request, principal);
+  if (principal.kind === 'token') return checkToken(request, principal, access);
   if (principal.kind !== 'user') throw new ProblemError('UNAUTHENTICATED', 'Sign in first');
   if (access !== 'user' && !principal.superadmin) throw new ProblemError('FORBIDDEN', 'Your account may not do this');
+}
+
+const ROLES = ['viewer', 'editor', 'admin', 'owner'] as const satisfies readonly Role[];
+
+/** Whether a role may do all that another may. */
+export function includesRole(role: Role, other: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(other);
+}
+
+const NEEDED = { 'org:read': 'viewer', 'org:write': 'editor', 'org:admin': 'admin' } as const;
+
+/** A token acts in its own organization alone, with its role; what is a person's own is not for it. */
+function checkToken(
+  request: FastifyRequest,
+  { orgId, role }: Extract<Principal, { kind: 'token' }>,
+  access: Exclude<Access, 'public' | 'node'>,
+): void {
+  const params = request.params as { readonly org_id?: unknown };
+  const isAllowed =
+    access !== 'user' && access !== 'superadmin' && params.org_id === orgId && includesRole(role, NEEDED[access]);
+  if (!isAllowed) throw new ProblemError('FORBIDDEN', 'This token may not do this');
 }
 
 /** A key opens its own organization alone; a request that names another one is refused. */
@@ -85,5 +115,6 @@ function checkNodeOrg(request: FastifyRequest, principal: Principal): void {
 /** Who did it, as the change log names them. */
 export function actorOf({ principal }: FastifyRequest): string {
   if (principal.kind === 'user') return principal.email;
+  if (principal.kind === 'token') return `token ${principal.name} (${principal.id})`;
   return principal.kind === 'node' ? `node of ${principal.orgId}` : 'nobody';
 }

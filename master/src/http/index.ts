@@ -1,4 +1,4 @@
-export { type Access, type Authenticators, actorOf, type Principal } from './access.ts';
+export { type Access, type Authenticators, actorOf, includesRole, type Principal } from './access.ts';
 export { createApp } from './app.ts';
 export { bodyOptional } from './body-optional.ts';
 export { checkIfMatch, etagOf, IF_MATCH } from './etag.ts';

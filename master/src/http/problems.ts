@@ -11,6 +11,7 @@ export const PROBLEMS = {
   NOT_FOUND: { status: 404, title: 'There is no such thing' },
   ALREADY_EXISTS: { status: 409, title: 'The name is taken' },
   IN_USE: { status: 409, title: 'Something else uses it' },
+  LAST_KEY: { status: 409, title: 'An organization cannot be without a key' },
   CHANGED_MEANWHILE: { status: 412, title: 'It has changed meanwhile' },
   TOO_LARGE: { status: 413, title: 'The request is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'This content type is not taken' },
