@@ -40,6 +40,7 @@ function world(
   changes: {
     readonly org?: PlayableOrg | undefined;
     readonly maxCalls?: number;
+    readonly secrets?: { readonly [name: string]: string };
     readonly isDraining?: (orgId: string) => boolean;
     readonly settled?: () => Promise<void>;
   } = {},
@@ -54,6 +55,7 @@ function world(
       serves: (orgId) => orgId === 'abc',
       onlyOrg: 'abc',
       playable: () => org,
+      secrets: () => new Map(Object.entries(changes.secrets ?? {})),
       status: () => [],
       stop: async () => {},
     },

@@ -7,7 +7,7 @@ import type { Admission, CallDesk, IncomingCall } from './ports.ts';
 import { callRecord } from './records.ts';
 import { uuidv7 } from './uuid.ts';
 
-interface DeskOptions extends Omit<CallServices, 'metrics'> {
+interface DeskOptions extends Omit<CallServices, 'metrics' | 'secretsOf'> {
   readonly configuration: Configuration;
   readonly metrics: Metrics;
   readonly maxCalls: number;
@@ -41,6 +41,7 @@ export function createDesk(options: DeskOptions): NodeDesk {
     nodeId: options.nodeId,
     sink: options.sink,
     outbound: options.outbound,
+    secretsOf: configuration.secrets,
     log: options.log,
     metrics,
   };

@@ -6,6 +6,7 @@ import { createMetrics } from '@voiceoi/kernel';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, type SeenRequest, startFakeMaster } from '../../../test/services/fake-master.ts';
+import { keyOf, ringOf } from '../../../test/services/sync-world.ts';
 import { diskSpool } from './disk-spool.ts';
 import type { LogSink } from './log-sink.ts';
 import type { QueuedRecord } from './record.ts';
@@ -27,10 +28,7 @@ async function start(options: object = {}) {
   const lines: { readonly msg: string }[] = [];
   const log = pino({}, { write: (line) => lines.push(JSON.parse(line)) });
   const metrics = createMetrics({ mode: 'test', version: '0' });
-  const keys = new Map([
-    ['abc', 'key of abc'],
-    ['other', 'key of other'],
-  ]);
+  const keys = ringOf('abc', 'other');
   const settings = {
     folder,
     masterUrl: master.url,
@@ -82,7 +80,7 @@ describe('records', () => {
     sink.append('abc', records(0, 3));
     sink.append('other', records(10, 11));
     await vi.waitFor(() => expect(numbers().sort()).toEqual([0, 1, 10, 2].sort()));
-    const [first] = logs().filter(({ headers }) => headers['x-organization-secret'] === 'key of abc');
+    const [first] = logs().filter(({ headers }) => headers['x-organization-secret'] === keyOf('abc').text);
     expect(first?.headers).toMatchObject({ 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' });
     expect(gunzipSync(first?.body ?? '').toString()).toBe(
       records(0, 3)

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { type Backoff, backoff, type Logger, pause } from '@voiceoi/kernel';
+import { askWithKeys, type OrgKeys } from '../keys/index.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { createPoster, type PostAnswer, type Poster } from './post.ts';
 import type { SpooledRecord } from './record.ts';
@@ -32,7 +33,7 @@ interface Rejected {
 
 interface SenderOptions {
   readonly url: string;
-  readonly key: string;
+  readonly keys: OrgKeys;
   readonly queue: RecordQueue;
   readonly log: Logger;
   /** How soon records are sent. */
@@ -179,11 +180,11 @@ export class LogSender {
     const headers = {
       'content-type': 'application/x-ndjson',
       'content-encoding': 'gzip',
-      'x-organization-secret': this.#options.key,
     };
     try {
       const body = await compress(linesOf(batch), GZIP);
-      return readAnswer(await this.#post.send(headers, body));
+      const send = (key: string) => this.#post.send({ ...headers, 'x-organization-secret': key }, body);
+      return readAnswer(await askWithKeys(this.#options.keys, send));
     } catch {
       return { kind: 'later', afterMs: undefined, why: 'the master does not answer' };
     }

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { Check } from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
-import { keyOf, orderTo } from '../../../test/services/sync-world.ts';
+import { keyOf, orderTo, ringOf } from '../../../test/services/sync-world.ts';
 import type { OrgSyncStatus } from '../sync/index.ts';
 import { drainOrders } from './drain-orders.ts';
 import { type StatusReports, startStatusReports } from './node-status.ts';
@@ -53,13 +53,12 @@ async function start(rhythm: Partial<ReportRhythm> = {}, orgs: readonly string[]
     { formatters: { level: (level) => ({ level }) } },
     { write: (line) => lines.push(JSON.parse(line)) },
   );
-  const keys = orgs.map((org) => keyOf(org));
+  const keys = ringOf(...orgs);
   const calls = { active: 0, capacity: 10 };
   let looks = 0;
   let reports: StatusReports | undefined;
-  const drains = await drainOrders(
-    { nodeId: 'n1', keys: keys.map(({ key }) => key), path: join(folder, 'drain.json'), log },
-    () => reports?.changed(),
+  const drains = await drainOrders({ nodeId: 'n1', keys, path: join(folder, 'drain.json'), log }, () =>
+    reports?.changed(),
   );
   reports = startStatusReports({
     masterUrl: master.url,

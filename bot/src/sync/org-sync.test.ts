@@ -9,6 +9,7 @@ import {
   contentOf,
   keyOf,
   playing,
+  ringOf,
   scriptEntry,
 } from '../../../test/services/sync-world.ts';
 import type { BundleStore } from './bundle-store.ts';
@@ -53,7 +54,7 @@ async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = 
     { write: (line) => lines.push(JSON.parse(line)) },
   );
   const metrics = createMetrics({ mode: 'test', version: '0' });
-  const keys = orgs.map((org) => keyOf(org));
+  const keys = ringOf(...orgs);
   const configuration = await startConfiguration({
     openRedis,
     masterUrl: master.url,
