@@ -1,4 +1,4 @@
-import { readlink } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pause } from '@voiceoi/kernel';
 import { type KeyFile, readKeyFiles } from './keys-folder.ts';
@@ -35,7 +35,7 @@ async function watch(folder: FolderOfKeys, everyMs: number, signal: AbortSignal)
 class FolderOfKeys {
   readonly #options: WatchOptions;
   readonly #known = new Map<string, { keys: readonly string[]; misses: number }>();
-  #link: string | undefined;
+  #seen: string | undefined;
   #told: string | undefined;
   #problem: string | undefined;
 
@@ -47,14 +47,13 @@ class FolderOfKeys {
   async look(signal: AbortSignal): Promise<void> {
     const { path, onKeys } = this.#options;
     try {
-      const link = await readlink(join(path, '..data')).catch(() => undefined);
+      const seen = await mountedVersion(path);
       const isSettled = [...this.#known.values()].every(({ misses }) => misses === 0);
-      // Links of a mounted Secret change together, with this one: else nothing has to be read.
-      if (link !== undefined && link === this.#link && isSettled && this.#problem === undefined) return;
+      if (seen !== undefined && seen === this.#seen && isSettled && this.#problem === undefined) return;
       this.#take(await readKeyFiles(path));
-      this.#link = link;
+      this.#seen = seen;
     } catch {
-      return this.#note('cannot be read');
+      return signal.aborted ? undefined : this.#note('cannot be read');
     }
     const keys = [...this.#known.values()].flatMap((one) => one.keys);
     const text = keys.join();
@@ -79,4 +78,10 @@ class FolderOfKeys {
       log.warn({ folder: path }, `the folder of keys ${problem}: going on with those before`);
     this.#problem = problem;
   }
+}
+
+/** What a mounted Secret is at: the folder that its links lead to, and their names. While it is the same, no file has to be read. Undefined for any other folder. */
+async function mountedVersion(path: string): Promise<string | undefined> {
+  const link = await readlink(join(path, '..data')).catch(() => undefined);
+  return link === undefined ? undefined : [link, ...(await readdir(path))].join('/');
 }
