@@ -20,10 +20,9 @@ export function withResult(asked: EffectDetail, result: EffectResult | undefined
 
 /** A reason comes from a transport or a library and may quote the value that it is about. */
 export function withoutSecrets(text: string, { secrets }: CallContext): string {
-  return [...secrets.values()].reduce(
-    (masked, secret) => (secret === '' ? masked : masked.replaceAll(secret, '***')),
-    text,
-  );
+  // The longest first: of a secret that begins with another one, the rest would be left.
+  const values = [...secrets.values()].filter((value) => value !== '').sort((a, b) => b.length - a.length);
+  return values.reduce((masked, value) => masked.replaceAll(value, '***'), text);
 }
 
 function cameBack(result: Exclude<EffectResult, { kind: 'failed' }>): { readonly [name: string]: Json } {

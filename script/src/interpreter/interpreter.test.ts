@@ -1240,6 +1240,22 @@ describe('a secret', () => {
     expect(converted.last.end?.reason).not.toContain('abc');
   });
 
+  it('is masked as a whole where it begins with another one, or has several lines of which a failure quotes the first', () => {
+    const secrets = new Map([
+      ['short', 's3c'],
+      ['token', 's3cret'],
+      ['n', 'first line\nsecond line'],
+    ]);
+    const refused: EffectResult = { kind: 'failed', reason: 'cannot reach s3cret' };
+    const call = play(scriptOf({ a: step, end }), [refused], { ...bare, secrets });
+    expect(JSON.stringify(call.last.end)).not.toContain('ret');
+    for (const url of ['https://x.example/{{ int(secret.n) }}', 'https://x.example/{{ timestamp(secret.n) }}']) {
+      const converted = play(scriptOf({ a: { ...step, url }, end }), [], { ...bare, secrets });
+      expect(converted.last.end).toMatchObject({ outcome: 'failed', reason: expect.any(String) });
+      expect(JSON.stringify(converted.last.end)).not.toContain('line');
+    }
+  });
+
   it('that is computed with hinders nothing although a mask cannot be computed with', () => {
     const url = 'https://x.example/{{ int(secret.token) + 1 }}';
     const call = play(scriptOf({ a: { type: 'webhook', url, next: 'end' }, end }), [], {
