@@ -41,6 +41,7 @@ interface ConfigurationOptions {
 
 /** The configuration of organizations that come and go. */
 export interface RunningConfiguration extends Configuration {
+  readonly secretOf: SecretOf;
   /** Serves an organization, if it does not already; resolves once what the disk holds of it is playable. */
   serve(orgId: string): Promise<void>;
   /** An organization has other keys. */
@@ -83,6 +84,7 @@ export async function startConfiguration(options: ConfigurationOptions): Promise
       return others.length === 0 ? only : undefined;
     },
     secrets: (orgId) => syncs.get(orgId)?.secrets() ?? new Map(),
+    secretOf: (orgId, name) => syncs.get(orgId)?.secrets().get(name),
     serve: async (orgId) => {
       if (!syncs.has(orgId)) syncs.set(orgId, await start(orgId));
     },

@@ -14,7 +14,7 @@ import {
 } from '../../../test/services/sync-world.ts';
 import { createKeyRing, type KeyRing } from '../keys/index.ts';
 import type { BundleStore } from './bundle-store.ts';
-import { type Configuration, startConfiguration } from './configuration.ts';
+import { type Configuration, type RunningConfiguration as Started, startConfiguration } from './configuration.ts';
 import { RHYTHM } from './follow.ts';
 import { memoryStore } from './memory-store.ts';
 
@@ -355,7 +355,7 @@ describe('secrets', () => {
     const sealed = Object.fromEntries(generations.map((generation) => [String(generation), seal(generation)]));
     return { name: 'token', version, sealed };
   };
-  const token = (configuration: Configuration) => configuration.secrets('abc').get('token');
+  const token = (configuration: Started) => configuration.secretOf('abc', 'token');
   const fetches = () => master.requests.filter(({ path, query }) => path.endsWith('/campaigns') && !query.has('since'));
 
   test('are opened from the bundle, from a change, and gone when a change deletes them', async () => {

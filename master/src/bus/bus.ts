@@ -124,11 +124,15 @@ export function startBus(options: BusOptions): EventBus {
     },
     keysChanged: async (orgId) => {
       if (!bus.isUp()) return;
-      const generations = generationsOf(await goodKeys(orgId));
-      // What fails now is found again by the next look.
-      await grant(orgId, generations, granted.get(orgId)?.epoch ?? '').catch((error: unknown) =>
-        log.warn({ err: error, org: orgId }, 'Redis learns later that keys have changed'),
-      );
+      const before = granted.get(orgId);
+      try {
+        await grant(orgId, generationsOf(await goodKeys(orgId)), before?.epoch ?? '');
+        // Another master may have let in who is no longer to be.
+        if (!before) await bus.disconnect(orgId);
+      } catch (error) {
+        // Found again by the next look.
+        log.warn({ err: error, org: orgId }, 'Redis learns later that keys have changed');
+      }
     },
     stop: async () => {
       isStopped = true;

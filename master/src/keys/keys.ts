@@ -10,8 +10,8 @@ export interface OrgKeys {
   signing(orgId: string): Promise<OrgKey>;
   /** All that are good now, the newest first; as a transaction sees it where one is given. */
   good(orgId: string, db?: Queryable): Promise<readonly OrgKey[]>;
-  /** That key as text, for a node's `SYNC_SECRET_KEY`. */
-  text(orgId: string): Promise<string>;
+  /** The same as text, as nodes are given them. */
+  texts(orgId: string): Promise<readonly string[]>;
 }
 
 /** What makes a row of `organization_key` a key that works. */
@@ -47,7 +47,7 @@ export function orgKeys(database: Database, salt: string): OrgKeys {
       return { kind: 'node', orgId, generation };
     },
     good: async (orgId, db) => (await good(orgId, db)).flatMap((text) => parseOrgKey(text) ?? []),
-    text: newest,
+    texts: (orgId) => good(orgId),
     signing: async (orgId) => {
       const parsed = parseOrgKey(await newest(orgId));
       if (!parsed) throw notFound(`good key of organization "${orgId}"`);
