@@ -37,10 +37,10 @@ export function takeUpKeys({ keys, sink, configuration, reports, log }: NodePart
   keys.onChange(({ added, removed, renewed }) => {
     log.info({ added, removed, renewed }, 'the organization keys of this node have changed');
     for (const orgId of renewed) configuration.keysChanged(orgId);
-    running = running.then(async () => {
-      for (const orgId of [...added, ...removed]) await settle(orgId);
-    });
-    running = running.catch((error: unknown) => log.error({ err: error }, 'a change of keys was not taken up'));
+    for (const orgId of [...added, ...removed])
+      running = running
+        .then(() => settle(orgId))
+        .catch((error: unknown) => log.error({ err: error, org: orgId }, 'a change of keys was not taken up'));
   });
   return {
     stop: async () => {
