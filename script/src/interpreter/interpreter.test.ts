@@ -1265,6 +1265,20 @@ describe('a secret', () => {
     expect(call.effects[0]).toMatchObject({ url: 'https://x.example/42', masked: { url: '***' } });
   });
 
+  it('is masked where an answer brings it back and the script says or notes it', () => {
+    const echo = {
+      a: { ...step, save: { v: 'input.response.body.echo' }, next: 'b' },
+      b: { type: 'say', as: 'letters', value: '{{ vars.v }}', next: 'c' },
+      c: { type: 'dispose', disposition: 'X', comment: 'got {{ vars.v }}', fields: { f: '{{ vars.v }}' }, next: 'end' },
+      end,
+    };
+    const echoed: EffectResult = { kind: 'response', status: 200, headers: {}, body: { echo: 's3cret' } };
+    const script = scriptOf(echo, { variables: { v: { type: 'string', default: '' } } });
+    const call = play(script, [echoed, { kind: 'played' }], context);
+    expect(call.last.end).toMatchObject({ outcome: 'completed', comment: 'got ***', fields: { f: '***' } });
+    expect(JSON.stringify([call.records, call.last.end])).not.toContain('s3cret');
+  });
+
   it('that is not there is an error of the step', () => {
     expect(play(scriptOf({ a: step, end })).last.end).toMatchObject({ outcome: 'failed' });
   });
