@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { keyOf } from '../../../test/services/sync-world.ts';
-import { watchKeysFolder } from './watch-folder.ts';
+import { FolderOfKeys, watchKeysFolder } from './watch-folder.ts';
 
 const [first, second] = [keyOf('abc').text, keyOf('abc', 2).text];
 const other = keyOf('other').text;
 let path: string;
 let told: (readonly string[])[];
 let lines: string[];
-let unwatch: () => void;
+let unwatch: () => void = () => {};
 beforeEach(() => {
   path = mkdtempSync(join(tmpdir(), 'voiceoi-watch-'));
   told = [];
@@ -89,6 +89,23 @@ describe('a folder of keys that is watched', () => {
     expect(lines[0]).not.toContain('voi_');
     write('abc', second);
     await become(second, other);
+  });
+
+  test('takes a file that is missing once for one that is being changed, and one that is missing twice for gone', async () => {
+    const never = new AbortController().signal;
+    const folder = new FolderOfKeys({ path, onKeys: (keys) => told.push(keys), log: pino({ level: 'silent' }) });
+    write('abc', first);
+    await folder.look(never);
+    rmSync(join(path, 'abc'));
+    await folder.look(never);
+    expect(told).toEqual([[first]]);
+    write('abc', second);
+    await folder.look(never);
+    rmSync(join(path, 'abc'));
+    await folder.look(never);
+    expect(told).toEqual([[first], [second]]);
+    await folder.look(never);
+    expect(told).toEqual([[first], [second], []]);
   });
 
   test('keeps all keys while it cannot be read', async () => {

@@ -32,7 +32,8 @@ async function watch(folder: FolderOfKeys, everyMs: number, signal: AbortSignal)
   }
 }
 
-class FolderOfKeys {
+/** A folder of keys, as it was at the looks so far. */
+export class FolderOfKeys {
   readonly #options: WatchOptions;
   readonly #known = new Map<string, { keys: readonly string[]; misses: number }>();
   #seen: string | undefined;
