@@ -28,11 +28,10 @@ async function start(options: object = {}) {
   const lines: { readonly msg: string }[] = [];
   const log = pino({}, { write: (line) => lines.push(JSON.parse(line)) });
   const metrics = createMetrics({ mode: 'test', version: '0' });
-  const keys = ringOf('abc', 'other');
   const settings = {
     folder,
     masterUrl: master.url,
-    keys,
+    keys: ringOf('abc', 'other'),
     log,
     metrics,
     flushMs: 5,
@@ -307,4 +306,34 @@ describe('at the end', () => {
     expect(performance.now() - begun).toBeLessThan(1000);
     expect(sink.stats().bytes).toBeGreaterThan(0);
   });
+});
+
+test('records that no key brought in go at once with a new one, however long the next try was off', async () => {
+  const keys = ringOf('abc');
+  const { sink } = await start({ keys, retryMs: 60_000 });
+  master.intercept = ({ headers }, response) => {
+    if (headers['x-organization-secret'] === keyOf('abc', 2).text) return false;
+    response.writeHead(401).end();
+    return true;
+  };
+  sink.append('abc', [record(1)]);
+  await vi.waitFor(() => expect(logs()).toHaveLength(1));
+  await vi.waitFor(() => expect(master.requests).toHaveLength(1));
+  keys.replace([keyOf('abc', 2).text]);
+  await vi.waitFor(() => expect(numbers()).toEqual([1]));
+});
+
+test('an organization that comes later is taken up with what a run before has left of it', async () => {
+  const before = await start({ keys: ringOf('abc'), flushMs: 60_000 });
+  before.sink.append('abc', [record(1, true)]);
+  await before.sink.settled('abc');
+  await before.sink.stop();
+  const keys = ringOf('other');
+  const { sink } = await start({ keys });
+  expect(sink.stats().bytes).toBe(0);
+  keys.replace([keyOf('abc').text]);
+  await sink.serve('abc');
+  await sink.serve('abc');
+  sink.append('abc', [record(2)]);
+  await vi.waitFor(() => expect(numbers()).toEqual([1, 2]));
 });

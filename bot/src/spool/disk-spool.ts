@@ -85,6 +85,9 @@ class FolderSpool implements DiskSpool {
     this.#rejectedTotal = metrics.counter('voiceoi_log_rejected_total', 'Records that the master refused', []);
     const bytes = metrics.gauge('voiceoi_log_spool_bytes', 'Records that wait to be sent', []);
     Object.assign(bytes, { collect: () => bytes.set(this.#usage.bytes) });
+    options.keys.onChange(({ added, renewed }) => {
+      for (const orgId of [...added, ...renewed]) this.#lanes.get(orgId)?.sender.retry();
+    });
   }
 
   #makeLane(orgId: string): Lane {

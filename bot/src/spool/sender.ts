@@ -69,6 +69,8 @@ export class LogSender {
   #isStopped = false;
   #problem: string | undefined;
   #nextWaitMs = 0;
+  /** There is reason for another try, which came while one was under way. */
+  #isHopeful = false;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -81,6 +83,12 @@ export class LogSender {
     if (this.#isStopped || this.#running) return;
     if (this.#options.queue.hasSealed && this.#problem === undefined) this.#schedule(0);
     else if (!this.#timer) this.#schedule(this.#options.flushMs);
+  }
+
+  /** What kept the master from taking records may be over: the next try comes at once. */
+  retry(): void {
+    this.#isHopeful = this.#running !== undefined;
+    if (!this.#isStopped && !this.#running && this.#options.queue.length > 0) this.#schedule(0);
   }
 
   /** Sends what there is now, with further tries as far apart as ever; resolves when the queue is empty or `signal` is aborted. */
@@ -113,7 +121,8 @@ export class LogSender {
     this.#timer = undefined;
     this.#running ??= this.#sendAll(untilEmpty).then((nextMs) => {
       this.#running = undefined;
-      this.#nextWaitMs = nextMs ?? this.#options.flushMs;
+      this.#nextWaitMs = this.#isHopeful ? 0 : (nextMs ?? this.#options.flushMs);
+      this.#isHopeful = false;
       // Records may have come after the queue was found empty.
       if (this.#options.queue.length > 0 && !this.#isStopped) this.#schedule(this.#nextWaitMs);
     });

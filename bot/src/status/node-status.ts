@@ -39,6 +39,9 @@ export function startStatusReports(options: StatusOptions): StatusReports {
     reporters.set(orgId, startReporter({ url, keys: keys.of(orgId), rhythm, log, ask }));
   };
   for (const orgId of keys.organizations()) serve(orgId);
+  keys.onChange(({ renewed }) => {
+    for (const orgId of renewed) reporters.get(orgId)?.retry();
+  });
   const timer = setInterval(() => {
     const { active } = now().calls;
     for (const reporter of reporters.values()) if (reporter.toldCalls !== active) reporter.wake();

@@ -40,6 +40,8 @@ interface ReporterOptions {
 export interface Reporter {
   /** There is news. */
   wake(): void;
+  /** What kept the master from answering may be over: it is asked at once. */
+  retry(): void;
   /** The number of calls that the master was last told of. */
   readonly toldCalls: number | undefined;
   stop(): Promise<void>;
@@ -58,6 +60,8 @@ class RunningReporter implements Reporter {
   readonly #running: Promise<void>;
   /** Ends the wait for the next status. */
   #news = new AbortController();
+  /** Ends the wait for the next try. */
+  #again = new AbortController();
   #problem: string | undefined;
   toldCalls: number | undefined;
 
@@ -70,9 +74,14 @@ class RunningReporter implements Reporter {
     this.#news.abort();
   }
 
+  retry(): void {
+    this.#again.abort();
+    this.wake();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.wake();
+    this.retry();
     await this.#running;
   }
 
@@ -83,10 +92,11 @@ class RunningReporter implements Reporter {
     const waits = backoff({ initialMs: rhythm.retryMs, random: rhythm.random });
     while (!signal.aborted) {
       this.#news = new AbortController();
+      this.#again = new AbortController();
       const problem = await this.#send();
       this.#note(problem);
       if (problem !== undefined) {
-        await pause(waits.next(), signal);
+        await pause(waits.next(), this.#again.signal);
         continue;
       }
       waits.reset();
