@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger, createMetrics, type OpenRedis, openRedis, parseOrgKey } from '@voiceoi/kernel';
+import { createLogger, createMetrics, type OpenRedis, openRedis } from '@voiceoi/kernel';
 import { Redis } from 'ioredis';
+import { createKeyRing } from '../bot/src/keys/index.ts';
 import { type Configuration, diskStore, startConfiguration } from '../bot/src/sync/index.ts';
 
 /** What the process is to be; `disk`: nodes keep their bundle in a file, as a bot does. */
@@ -80,12 +81,10 @@ async function startBare(node: number, port: number, channel: string): Promise<v
 }
 
 async function startNode(node: number, { masterUrl, key, disk }: Extract<Plan, { kind: 'node' }>): Promise<void> {
-  const parsed = parseOrgKey(key);
-  if (!parsed) throw new Error('no key');
   let started: Configuration | undefined;
   started = await startConfiguration({
     masterUrl,
-    keys: [{ text: key, key: parsed }],
+    keys: createKeyRing([key]),
     store: disk ? diskStore(folder()) : { load: async () => [], save: async () => {} },
     bootstrap: undefined,
     openRedis: timed,

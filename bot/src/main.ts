@@ -13,9 +13,10 @@ import {
   startOpsServer,
   VERSION,
 } from '@voiceoi/kernel';
+import { createKeyRing, readKeysFolder, watchKeysFolder } from './keys/index.ts';
 import { startBot } from './node.ts';
-import { BOT_PROCESS_VARIABLES, type BotProcessSettings, checkBotSettings } from './settings.ts';
-import { readBootstrap, readKeysFolder } from './settings-files.ts';
+import { BOT_PROCESS_VARIABLES, type BotProcessSettings, checkBotSettings, keysOf } from './settings.ts';
+import { readBootstrap } from './settings-files.ts';
 
 const USAGE = `VoiceOI bot node ${VERSION}: answers calls over AGI and webhooks from the configuration of a master.
   node dist/index.js SERVICE_MODE=bot SYNC_MASTER_URL=http://master:4000 SYNC_SECRET_KEY=voi_…`;
@@ -44,7 +45,7 @@ async function check(settings: Partial<BotProcessSettings>): Promise<readonly Se
     ...(await checkPorts(ports)),
     ...(await checkDataDir(settings.DATA_DIR)),
     ...readBootstrap(settings.BOOTSTRAP_FILE).problems,
-    ...readKeysFolder(settings.SYNC_SECRET_KEYS_DIR).problems,
+    ...(await readKeysFolder(settings.SYNC_SECRET_KEYS_DIR)).problems,
   ];
 }
 
@@ -59,9 +60,11 @@ async function run(settings: BotProcessSettings): Promise<void> {
   const log = createLogger({ level: settings.LOG_LEVEL, mode: 'bot' });
   const metrics = createMetrics({ mode: 'bot', version: VERSION });
   const { bundle: bootstrap } = readBootstrap(settings.BOOTSTRAP_FILE);
-  const keys = [...settings.SYNC_SECRET_KEY, ...readKeysFolder(settings.SYNC_SECRET_KEYS_DIR).keys];
-  const known = { ...settings, SYNC_SECRET_KEY: keys };
-  const bot = await startBot({ settings: known, bootstrap, openRedis, log, metrics });
+  const folder = settings.SYNC_SECRET_KEYS_DIR;
+  // Those in the folder are used first: they can be changed while the node runs.
+  const withSet = (found: readonly string[]): readonly string[] => [...found, ...keysOf(settings)];
+  const keys = createKeyRing(withSet((await readKeysFolder(folder)).keys));
+  const bot = await startBot({ settings, keys, bootstrap, openRedis, log, metrics });
   const ops = await startOpsServer({
     host: settings.HOST,
     port: settings.OPS_PORT,
@@ -76,9 +79,13 @@ async function run(settings: BotProcessSettings): Promise<void> {
     },
     'the bot node is running',
   );
+  const unwatch = folder
+    ? watchKeysFolder({ path: folder, onKeys: (found) => keys.replace(withSet(found)), log })
+    : undefined;
   runUntilSignal({
     log,
     stop: async () => {
+      unwatch?.();
       await bot.stop();
       await ops.close();
       await lock.release();

@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../test/services/fake-master.ts';
 import { bundleOf, campaignEntry, contentOf, keyOf, orderTo, scriptEntry } from '../../test/services/sync-world.ts';
+import { createKeyRing, type KeyRing } from './keys/index.ts';
 import { type RunningBot, startBot } from './node.ts';
 import { BOT_VARIABLES } from './settings.ts';
 
@@ -42,7 +43,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function start(changed: { readonly [name: string]: string | number } = {}): Promise<RunningBot> {
+async function start(changed: { readonly [name: string]: string | number } = {}, keys?: KeyRing): Promise<RunningBot> {
   const settings = {
     SYNC_MASTER_URL: master.url,
     SYNC_SECRET_KEY: keyOf('abc').text,
@@ -59,6 +60,7 @@ async function start(changed: { readonly [name: string]: string | number } = {})
   const bot = await startBot({
     openRedis,
     settings: readSettings(BOT_VARIABLES, { argv, env: {} }),
+    ...(keys && { keys }),
     bootstrap: undefined,
     log: pino({ level: 'silent' }),
     metrics: createMetrics({ mode: 'test', version: '0' }),
@@ -324,5 +326,92 @@ describe('a node', () => {
     await expect(start({ [name]: port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     await vi.waitFor(() => expect(master.openStreams()).toBe(0));
     taken.close();
+  });
+});
+
+describe('keys that change while a node runs', () => {
+  const first = keyOf('abc').text;
+  const second = keyOf('abc', 2).text;
+  /** The master knows this key alone from now on. */
+  const knowOnly = (key: string): void => {
+    master.intercept = ({ headers }, response) => {
+      if (headers['x-organization-secret'] === key) return false;
+      response.writeHead(401, { 'content-type': 'application/json' }).end('{}');
+      return true;
+    };
+  };
+  const usedBy = (path: string) =>
+    master.requests.filter((request) => request.path === path).at(-1)?.headers['x-organization-secret'];
+
+  test('a node without a key waits, says so, and serves an organization as soon as its key comes', async () => {
+    const keys = createKeyRing([]);
+    const bot = await start({ SYNC_SECRET_KEY: '' }, keys);
+    expect(bot.ready()).toEqual({ ready: false, reasons: ['no organization’s key yet'] });
+    expect(await whole(bot.agiPort)).toEqual([expect.stringMatching(/^failure /)]);
+    keys.replace([first]);
+    expect(bot.ready()).toEqual({ ready: false, reasons: [expect.stringContaining('no configuration of abc yet')] });
+    await ready(bot);
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
+    await vi.waitFor(() => expect(master.records.map((record) => record['type'])).toContain('call'));
+    await vi.waitFor(() => expect(master.statuses.at(-1)?.organizations).toMatchObject([{ applied: 4 }]));
+  });
+
+  test('an organization that goes takes no new call, and the one in flight ends as it would have, with its record', async () => {
+    const keys = createKeyRing([first]);
+    const bot = await start({}, keys);
+    await ready(bot);
+    const held = call({ port: bot.agiPort, holdAt: 'ANSWER' });
+    await held.hold();
+    keys.replace([]);
+    expect(await whole(bot.agiPort)).toEqual([expect.stringMatching(/^failure /)]);
+    expect(bot.ready()).toEqual({ ready: false, reasons: ['no organization’s key yet'] });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(0));
+    held.release();
+    await held.closed;
+    expect(held.commands.at(-1)).toContain('"OK"');
+    await vi.waitFor(() =>
+      expect(master.records.filter((record) => record['type'] === 'call')).toMatchObject([{ outcome: 'completed' }]),
+    );
+    keys.replace([first]);
+    await ready(bot);
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
+  });
+
+  test('a rotated key is taken up everywhere: bundle, stream, records, status', async () => {
+    const keys = createKeyRing([first]);
+    const bot = await start({}, keys);
+    await ready(bot);
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    knowOnly(second);
+    keys.replace([second, first]);
+    master.cutStreams();
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
+    for (const path of ['/api/sync/campaigns', '/api/sync/stream', '/api/sync/logs', '/api/sync/status'])
+      await vi.waitFor(() => expect(usedBy(path), path).toBe(second), 10_000);
+    await vi.waitFor(() => expect(master.records.map((record) => record['type'])).toContain('call'));
+    expect(bot.ready().ready).toBe(true);
+  });
+
+  test('a node that holds several generations goes on with another one when the master no longer knows the one in use', async () => {
+    const bot = await start({ SYNC_SECRET_KEY: `${first},${second}` });
+    await ready(bot);
+    expect(usedBy('/api/sync/campaigns')).toBe(second);
+    knowOnly(first);
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
+    await vi.waitFor(() => expect(master.records.map((record) => record['type'])).toContain('call'));
+    expect(usedBy('/api/sync/logs')).toBe(first);
+    expect(bot.ready().ready).toBe(true);
+  });
+
+  test('a key that the master knows no more loses no record: they wait for one that it knows', async () => {
+    const keys = createKeyRing([first]);
+    const bot = await start({}, keys);
+    await ready(bot);
+    knowOnly(second);
+    expect((await whole(bot.agiPort)).at(-1)).toContain('"OK"');
+    await vi.waitFor(() => expect(usedBy('/api/sync/logs')).toBe(first));
+    expect(master.records).toEqual([]);
+    keys.replace([second]);
+    await vi.waitFor(() => expect(master.records.map((record) => record['type'])).toContain('call'), 10_000);
   });
 });

@@ -3,15 +3,19 @@ import type { Logger, Metrics, OpenRedis, Readiness } from '@voiceoi/kernel';
 import { VERSION } from '@voiceoi/kernel';
 import { type AgiServer, startAgiServer } from './agi/index.ts';
 import { createDesk, killedRecord, type NodeDesk } from './calls/index.ts';
+import { createKeyRing, type KeyRing } from './keys/index.ts';
 import { createOutbound } from './outbound/index.ts';
 import { advertised, type BotSettings, keysOf } from './settings.ts';
 import { diskSpool } from './spool/index.ts';
 import { type DrainOrders, drainOrders, type StatusReports, startStatusReports } from './status/index.ts';
 import { type Configuration, diskStore, startConfiguration } from './sync/index.ts';
+import { takeUpKeys } from './take-up-keys.ts';
 import { startWebhookServer } from './webhook/index.ts';
 
 interface BotOptions {
   readonly settings: BotSettings;
+  /** Keys that may change while the node runs; those of the settings unless given. */
+  readonly keys?: KeyRing;
   /** What `BOOTSTRAP_FILE` holds. */
   readonly bootstrap: unknown;
   readonly openRedis: OpenRedis;
@@ -34,12 +38,12 @@ export interface RunningBot {
  * Starts a bot node: configuration first, then the ports for calls, so that no call finds a node that does not know what its disk knows.
  * @throws the listening error, with its `code`
  */
-export async function startBot({ settings, bootstrap, openRedis, log, metrics }: BotOptions): Promise<RunningBot> {
-  const keys = keysOf(settings);
+export async function startBot(options: BotOptions): Promise<RunningBot> {
+  const { settings, bootstrap, openRedis, log, metrics, keys = createKeyRing(keysOf(settings)) } = options;
   const sink = await diskSpool({
     folder: join(settings.DATA_DIR, 'spool'),
     masterUrl: settings.SYNC_MASTER_URL,
-    keys: new Map(keys.map(({ text, key }) => [key.orgId, text])),
+    keys,
     log,
     metrics,
     flushMs: settings.LOG_FLUSH_SECONDS * 1000,
@@ -51,7 +55,7 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
   const drains = await drainOrders(
     {
       nodeId: settings.NODE_ID,
-      keys: keys.map(({ key }) => key),
+      keys,
       path: join(settings.DATA_DIR, 'drain.json'),
       log,
     },
@@ -72,6 +76,7 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
       if (drains.take(orgId, order) === 'unknown_key') reports?.changed(orgId);
     },
   });
+  let keyChanges: ReturnType<typeof takeUpKeys> | undefined;
   const outbound = createOutbound();
   const desk = createDesk({
     nodeId: settings.NODE_ID,
@@ -84,6 +89,7 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     isDraining: (orgId) => drains.isDraining(orgId),
   });
   const close = async (): Promise<void> => {
+    await keyChanges?.stop();
     await Promise.all([configuration.stop(), sink.stop(), reports?.stop()]);
     await drains.saved();
     outbound.close();
@@ -104,9 +110,8 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     host: settings.HOST,
     port: settings.HTTP_PORT,
     desk,
-    keysOf: (orgId) => keys.filter(({ key }) => key.orgId === orgId),
-    // Secrets are not opened by nodes yet.
-    secretOf: () => undefined,
+    keysOf: (orgId) => (keys.serves(orgId) ? keys.of(orgId).held() : []),
+    secretOf: configuration.secretOf,
     advertiseUrl: (http) => advertised(settings, { agi: agi.port, http }).advertise_url,
     log,
     metrics,
@@ -134,6 +139,8 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
     log,
   });
 
+  keyChanges = takeUpKeys({ keys, sink, configuration, reports, log });
+
   const stop = async (): Promise<void> => {
     isStopping = true;
     reports?.changed();
@@ -151,20 +158,28 @@ export async function startBot({ settings, bootstrap, openRedis, log, metrics }:
   return {
     agiPort: agi.port,
     httpPort: webhooks.port,
-    ready: () => readiness(configuration, drains, isStopping),
-    state: () => nodeState(settings, { configuration, desk, agi, drains }, isStopping),
+    ready: () => readiness({ keys, configuration, drains }, isStopping),
+    state: () => nodeState(settings, { keys, configuration, desk, agi, drains }, isStopping),
     stop,
   };
 }
 
-function readiness(configuration: Configuration, drains: DrainOrders, isStopping: boolean): Readiness {
-  const all = configuration.status();
-  const missing = all.filter(({ applied }) => applied === undefined);
+function readiness(
+  { keys, configuration, drains }: Pick<Parts, 'keys' | 'configuration' | 'drains'>,
+  isStopping: boolean,
+): Readiness {
+  const all = keys.organizations();
+  const statuses = new Map(configuration.status().map((status) => [status.orgId, status]));
+  const missing = all.filter((orgId) => statuses.get(orgId)?.applied === undefined);
+  const why = (orgId: string): string => {
+    const problem = statuses.get(orgId)?.problem;
+    return `no configuration of ${orgId} yet${problem ? `: ${problem}` : ''}`;
+  };
   const reasons = [
     ...(all.length === 0 ? ['no organization’s key yet'] : []),
     ...(isStopping ? ['stopping'] : []),
     ...(drains.drainsAll() ? ['ordered to drain'] : []),
-    ...missing.map(({ orgId, problem }) => `no configuration of ${orgId} yet${problem ? `: ${problem}` : ''}`),
+    ...missing.map(why),
   ];
   return { ready: reasons.length === 0, reasons };
 }
@@ -178,19 +193,21 @@ function stateOf(drains: DrainOrders, isStopping: boolean): 'active' | 'draining
 }
 
 interface Parts {
+  readonly keys: KeyRing;
   readonly configuration: Configuration;
   readonly desk: NodeDesk;
   readonly agi: AgiServer;
   readonly drains: DrainOrders;
 }
 
-function nodeState(settings: BotSettings, { configuration, desk, agi, drains }: Parts, isStopping: boolean): unknown {
+function nodeState(settings: BotSettings, parts: Parts, isStopping: boolean): unknown {
+  const { configuration, desk, agi, drains } = parts;
   return {
     node_id: settings.NODE_ID,
     pool: settings.POOL,
     version: VERSION,
     state: stateOf(drains, isStopping),
-    ready: readiness(configuration, drains, isStopping).ready,
+    ready: readiness(parts, isStopping).ready,
     calls: { active: desk.activeCalls, capacity: settings.MAX_CALLS, oldest_seconds: Math.round(desk.oldestSeconds()) },
     connections: agi.connections(),
     organizations: configuration.status().map(({ orgId, epoch, applied, ageSeconds, source }) => ({

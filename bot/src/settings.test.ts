@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '@voiceoi/kernel';
 import { afterAll, describe, expect, test } from 'vitest';
 import { keyOf } from '../../test/services/sync-world.ts';
 import { advertised, BOT_PROCESS_VARIABLES, checkBotSettings, keysOf } from './settings.ts';
-import { readBootstrap, readKeysFolder } from './settings-files.ts';
+import { readBootstrap } from './settings-files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'voiceoi-settings-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -38,10 +38,12 @@ describe('the settings of a node', () => {
 
   test('take several keys, one for each organization', () => {
     const keys = keysOf(read(`SYNC_SECRET_KEY=${abc}, ${other}`));
-    expect(keys.map(({ key }) => [key.orgId, key.generation])).toEqual([
-      ['abc', 1],
-      ['other', 3],
-    ]);
+    expect(keys).toEqual([abc, other]);
+  });
+
+  test('take several generations of a key: the last one is the first to be used', () => {
+    const [second, third] = [keyOf('abc', 2).text, keyOf('abc', 3).text];
+    expect(keysOf(read(`SYNC_SECRET_KEY=${abc},${third},${other},${second}`))).toEqual([second, third, abc, other]);
   });
 
   test.each(['voi_abc_1_short', 'secret', `${abc}0`, abc.toUpperCase()])(
@@ -64,39 +66,6 @@ describe('the settings of a node', () => {
   test('say that they do not know yet what a drain by file needs, rather than pass it over', () => {
     const settings = read(`SYNC_SECRET_KEY=${abc}`, 'DRAIN_FILE=/run/drain', 'ON_DEADLINE=Hangup');
     expect(names(checkBotSettings(settings))).toEqual(['DRAIN_FILE', 'ON_DEADLINE']);
-  });
-});
-
-describe('a folder of keys', () => {
-  const folder = (files: { readonly [name: string]: string }): string => {
-    const path = mkdtempSync(join(root, 'keys-'));
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
-    return path;
-  };
-
-  test('gives the first key of each organization; names with a dot are passed over', () => {
-    const path = folder({ abc: `${abc}\n${keyOf('abc', 2).text}\n`, other: other, '..data': 'x' });
-    mkdirSync(join(path, '.hidden'));
-    expect(readKeysFolder(path)).toEqual({ keys: [abc, other], problems: [] });
-  });
-
-  test('may be empty, or not be asked for', () => {
-    expect(readKeysFolder(folder({}))).toEqual({ keys: [], problems: [] });
-    expect(readKeysFolder(undefined)).toEqual({ keys: [], problems: [] });
-  });
-
-  test.each([{ abc: other }, { abc: 'rubbish' }, { abc: '' }])('with %j is a problem that shows no key', (files) => {
-    const { keys, problems } = readKeysFolder(folder(files));
-    expect(keys).toEqual([]);
-    expect(problems).toMatchObject([{ name: 'SYNC_SECRET_KEYS_DIR', message: expect.stringContaining('abc') }]);
-    expect(JSON.stringify(problems)).not.toContain('voi_');
-  });
-
-  test('that is not there is a problem, and so is one that holds a folder', () => {
-    expect(names(readKeysFolder(join(root, 'none')).problems)).toEqual(['SYNC_SECRET_KEYS_DIR']);
-    const path = folder({});
-    mkdirSync(join(path, 'abc'));
-    expect(names(readKeysFolder(path).problems)).toEqual(['SYNC_SECRET_KEYS_DIR']);
   });
 });
 

@@ -3,7 +3,6 @@ import {
   cidrs,
   hostPort,
   integer,
-  type OrgKey,
   oneOf,
   parseOrgKey,
   port,
@@ -70,7 +69,9 @@ export type BotSettings = Values<typeof BOT_VARIABLES>;
 /** What a bot that is a process of its own can be told beside. */
 export const BOT_PROCESS_VARIABLES = {
   ...BOT_VARIABLES,
-  SYNC_SECRET_KEYS_DIR: text().about('folder with a file of keys for each organization, instead of SYNC_SECRET_KEY'),
+  SYNC_SECRET_KEYS_DIR: text().about(
+    'folder with a file of keys for each organization, instead of SYNC_SECRET_KEY; re-read when it changes',
+  ),
   DRAIN_FILE: text().about('comes with the operator'),
   ON_DEADLINE: oneOf(['', 'ReturnToDialplan', 'Hangup'], '').about('comes with the operator'),
 };
@@ -83,16 +84,10 @@ function orgKey(textOfKey: string): string {
   return textOfKey;
 }
 
-/** Each organization's key, taken apart; the last one of an organization counts. */
-export function keysOf(
-  settings: Pick<BotSettings, 'SYNC_SECRET_KEY'>,
-): readonly { readonly text: string; readonly key: OrgKey }[] {
-  const keys = new Map<string, { readonly text: string; readonly key: OrgKey }>();
-  for (const keyText of settings.SYNC_SECRET_KEY) {
-    const key = parseOrgKey(keyText);
-    if (key) keys.set(key.orgId, { text: keyText, key });
-  }
-  return [...keys.values()];
+/** The keys that were set, those of one organization behind each other; of these the last one is the first to be used. */
+export function keysOf({ SYNC_SECRET_KEY: keys }: Pick<BotSettings, 'SYNC_SECRET_KEY'>): readonly string[] {
+  const organizations = Map.groupBy(keys, (key) => parseOrgKey(key)?.orgId);
+  return [...organizations.values()].flatMap((ofOne) => ofOne.toReversed());
 }
 
 /** How others reach this node. An address that it listens on alone is the one to be told. */

@@ -53,6 +53,11 @@ export function allows(rank: Rank, action: Action): boolean {
   return RANKS.indexOf(rank) >= RANKS.indexOf(PERMISSIONS[action]);
 }
 
+/** Whether somebody of that rank is at least what the role is. */
+export function includesRole(rank: Rank, role: Role): boolean {
+  return RANKS.indexOf(rank) >= RANKS.indexOf(role);
+}
+
 /** Whether a name is an action of the table. */
 export function isAction(name: string): name is Action {
   return Object.hasOwn(PERMISSIONS, name);

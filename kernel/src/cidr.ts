@@ -36,25 +36,24 @@ export function cidrMatcher(cidrs: readonly string[]): (address: string) => bool
   };
 }
 
-/** Ranges that are not public: private, loopback, link-local, CGNAT, multicast, documentation, benchmarking, NAT64, 6to4, Teredo (IANA special-purpose registries). */
-const isSpecial = cidrMatcher([
-  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
-  ...[
-    '192.0.2.0/24',
-    '192.88.99.0/24',
-    '192.168.0.0/16',
-    '198.18.0.0/15',
-    '198.51.100.0/24',
-    '203.0.113.0/24',
+/**
+ * Ranges that are not public: private, loopback, link-local, CGNAT, multicast, documentation, benchmarking, NAT64, 6to4, Teredo (IANA special-purpose
+ * registries), and of IPv6 all that is not handed out as global unicast (2000::/3).
+ */
+const SPECIAL = {
+  4: cidrMatcher([
+    ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
+    ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
     '224.0.0.0/3',
-  ],
-  ...['::/96', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
-  ...['5f00::/16', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
-]);
+  ]),
+  6: cidrMatcher(['::/3', '4000::/2', '8000::/1', '2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']),
+};
 
 /** Whether an address is on the public Internet; text that is no address is not. */
 export function isPublicAddress(address: string): boolean {
-  return isIP(unmapped(address)) !== 0 && !isSpecial(address);
+  // Each by its own list: to a list of both, every IPv4 address would be in `::/3`, as a mapped one.
+  const version = isIP(unmapped(address));
+  return (version === 4 || version === 6) && !SPECIAL[version](address);
 }
 
 /** `::ffff:127.0.0.1` and `::ffff:7f00:1` as `127.0.0.1`; a zone (`%eth0`) is dropped; other text as it is. */

@@ -10,6 +10,7 @@ export * from './ops-server.ts';
 export * from './org-key.ts';
 export * from './pause.ts';
 export * from './redis.ts';
+export * from './sealed-secret.ts';
 export * from './settings/index.ts';
 export * from './version.ts';
 export * from './young-generation.ts';

@@ -1,5 +1,6 @@
 import type { NodeOrder } from '@voiceoi/contracts';
 import type { Logger, Metrics, Readiness, RedisAddress, RedisConnections } from '@voiceoi/kernel';
+import { apiTokenRoutes, apiTokens, isApiToken } from './api-tokens/index.ts';
 import { accessTokens, authRoutes, authService, ensureAdministrator } from './auth/index.ts';
 import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
@@ -13,6 +14,7 @@ import { invitations, memberRoles, memberRoutes } from './members/index.ts';
 import { nodeOrders, startNodes } from './nodes/index.ts';
 import { organizationRoutes } from './organizations/index.ts';
 import { type ScriptService, scriptRoutes, scriptService } from './scripts/index.ts';
+import { atRest, secretRoutes, secretSource } from './secrets/index.ts';
 import { serviceRoutes } from './service-routes.ts';
 import type { ServiceSettings } from './settings.ts';
 import { type Revisions, startSync } from './sync/index.ts';
@@ -69,14 +71,18 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const roles = memberRoles(database);
   const auth = authService({ database, tokens: accessTokens(settings.JWT_SECRET), memberships: roles.of });
   const isHttps = settings.PUBLIC_URL.startsWith('https:');
+  const tokens = apiTokens(database);
   const orders = nodeOrders(database, keys.signing);
-  const signing = { signingKey: keys.signing, goodKeys: keys.good };
+  const rest = atRest(settings.SYNC_SECRET_SALT);
+  const secrets = secretSource({ rest, goodKeys: keys.good, log });
+  const signing = { signingKey: keys.signing, goodKeys: keys.good, secrets };
   const bus = redis ? startBus({ database, ...redis, ...signing, log, metrics }) : NO_BUS;
   const sync = startSync({
     database,
     signingKey: keys.signing,
     ordersAfter: orders.after,
     busOf: bus.busOf,
+    secrets,
     onCommit: bus.wake,
     log,
   });
@@ -92,13 +98,19 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
     trustProxy: settings.TRUST_PROXY,
     log,
     metrics,
-    authenticators: { user: auth.authenticate, node: keys.authenticate, role: roles.in },
+    authenticators: {
+      user: (bearer) => (isApiToken(bearer) ? tokens.authenticate(bearer) : auth.authenticate(bearer)),
+      node: keys.authenticate,
+      role: roles.in,
+    },
     features: [
       serviceRoutes(),
       authRoutes(auth, isHttps),
       organizationRoutes(scoped.database, changes),
       memberRoutes(scoped.database, invitations({ database, auth, publicUrl: settings.PUBLIC_URL }), isHttps),
-      keyRoutes(scoped.database, settings.SYNC_SECRET_SALT),
+      keyRoutes({ database: scoped.database, salt: settings.SYNC_SECRET_SALT, onChange: bus.keysChanged }),
+      secretRoutes(scoped.database, changes, rest),
+      apiTokenRoutes(scoped.database),
       campaignRoutes(scoped.database, changes),
       scriptRoutes(scoped.database, changes, scripts),
       sync.routes,
@@ -143,6 +155,7 @@ const NO_BUS: EventBus = {
   busOf: async () => ({ kind: 'stream' }),
   wake: () => {},
   announce: () => {},
+  keysChanged: async () => {},
   stop: async () => {},
 };
 

@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
-import { startBot } from '@voiceoi/bot';
 import {
   createLogger,
   createMetrics,
@@ -29,15 +28,9 @@ import {
 } from '@voiceoi/master';
 import { Pool } from 'pg';
 import { keepSecrets } from './generated-secrets.ts';
-import {
-  botSettings,
-  checkStandalone,
-  inUse,
-  masterSettings,
-  STANDALONE_VARIABLES,
-  type StandaloneSettings,
-} from './settings.ts';
-import { allReady, untilReady } from './until-ready.ts';
+import { startOwnNode } from './own-node.ts';
+import { checkStandalone, inUse, masterSettings, STANDALONE_VARIABLES, type StandaloneSettings } from './settings.ts';
+import { allReady } from './until-ready.ts';
 import { welcome } from './welcome.ts';
 
 const USAGE = `VoiceOI standalone ${VERSION}: master and one bot node in one process.
@@ -65,9 +58,7 @@ async function run(settings: StandaloneSettings): Promise<void> {
   const master = await createMaster({ settings: forMaster, database, log, metrics, redis });
   await ensureDemo(database, master);
   const port = await master.listen();
-  const forBot = botSettings(settings, port, await master.keys.text(DEMO.orgId));
-  const bot = await startBot({ settings: forBot, bootstrap: undefined, openRedis, log, metrics });
-  await untilReady(bot);
+  const bot = await startOwnNode({ settings, master, port, openRedis, log, metrics });
   const ready = () => allReady([master.ready(), bot.ready()]);
   const ops = await startOpsServer({ host: settings.HOST, port: settings.OPS_PORT, metrics, ready, state: bot.state });
   const password = settings.ADMIN_PASSWORD ? undefined : master.administrator?.password;

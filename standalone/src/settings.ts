@@ -53,12 +53,12 @@ export function masterSettings(settings: StandaloneSettings, secrets: GeneratedS
   };
 }
 
-/** The node asks this process's own master, as any node asks any master. */
-export function botSettings(settings: StandaloneSettings, masterPort: number, key: string): BotSettings {
+/** The node asks this process's own master, as any node asks any master; its keys are given to it in a ring. */
+export function botSettings(settings: StandaloneSettings, masterPort: number): BotSettings {
   const host = settings.HOST === '0.0.0.0' || settings.HOST === '::' ? '127.0.0.1' : settings.HOST;
   return {
     ...settings,
     SYNC_MASTER_URL: `http://${host.includes(':') ? `[${host}]` : host}:${masterPort}`,
-    SYNC_SECRET_KEY: [key],
+    SYNC_SECRET_KEY: [],
   };
 }

@@ -1,5 +1,6 @@
-import { createLogger, createMetrics, openRedis, parseOrgKey } from '@voiceoi/kernel';
+import { createLogger, createMetrics, openRedis } from '@voiceoi/kernel';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createKeyRing } from '../../bot/src/keys/index.ts';
 import { RHYTHM } from '../../bot/src/sync/follow.ts';
 import { type Configuration, startConfiguration } from '../../bot/src/sync/index.ts';
 import { memoryStore } from '../../bot/src/sync/memory-store.ts';
@@ -29,12 +30,9 @@ describe.skipIf(postgresServerSkipReason() ?? redisSkipReason())(
     });
 
     const follower = (): Promise<Configuration> => {
-      const text = world.key(1);
-      const key = parseOrgKey(text);
-      if (!key) throw new Error('a derived key is a key');
       return startConfiguration({
         masterUrl: `http://127.0.0.1:${link.port}`,
-        keys: [{ text, key }],
+        keys: createKeyRing([world.key(1)]),
         store: memoryStore(),
         bootstrap: undefined,
         openRedis,

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { createLogger, createMetrics } from '@voiceoi/kernel';
 import { diskSpool } from '../../bot/src/spool/index.ts';
+import { ringOf } from './sync-world.ts';
 
 /**
  * A process that takes calls until it is killed, for tests of what is left then. Says `start <call>` behind each call's first record, and
@@ -10,7 +11,7 @@ const [folder = '', masterUrl = ''] = process.argv.slice(2);
 const sink = await diskSpool({
   folder,
   masterUrl,
-  keys: new Map([['abc', 'key of abc']]),
+  keys: ringOf('abc'),
   log: createLogger({ level: 'silent', mode: 'test' }),
   metrics: createMetrics({ mode: 'test', version: '0' }),
   flushMs: 30,

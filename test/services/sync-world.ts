@@ -1,5 +1,6 @@
 import type { ChangeItem, DrainState } from '@voiceoi/contracts';
 import { bundleSha256, canonicalSha256, deriveOrgKey, type OrgKey, parseOrgKey, signChange } from '@voiceoi/kernel';
+import { createKeyRing, type KeyRing } from '../../bot/src/keys/index.ts';
 
 /** For tests: a master's side of the protocol, made of the kernel's own hash and signature. */
 const SALT = 'a salt for tests that is long enough';
@@ -10,6 +11,11 @@ export function keyOf(orgId: string, generation = 1): { readonly text: string; r
   const key = parseOrgKey(text);
   if (!key) throw new Error('a derived key is a key');
   return { text, key };
+}
+
+/** A node's ring with the first key of each organization. */
+export function ringOf(...orgs: readonly string[]): KeyRing {
+  return createKeyRing(orgs.map((org) => keyOf(org).text));
 }
 
 export function scriptEntry(id: string, version: number, document: object = playing(`hello-${version}`)) {

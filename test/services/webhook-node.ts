@@ -91,6 +91,7 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
       onlyOrg: 'abc',
       playable: () => org,
       status: () => [],
+      secrets: () => new Map(Object.entries(secrets)),
       stop: async () => {},
     },
     sink: {

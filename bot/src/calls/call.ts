@@ -21,6 +21,8 @@ export interface CallServices {
   readonly nodeId: string;
   readonly sink: LogSink;
   readonly outbound: Outbound;
+  /** An organization's secrets by name. */
+  readonly secretsOf: (orgId: string) => ReadonlyMap<string, string>;
   readonly metrics: CallMetrics;
   readonly log: Logger;
 }
@@ -238,7 +240,7 @@ export class Call {
       },
       lead: this.#lead,
       variables: campaign.campaign.variables as CallContext['variables'],
-      secrets: new Map(),
+      secrets: this.#services.secretsOf(org.orgId),
       ...(org.settings.exec_allow && { exec_allow: org.settings.exec_allow }),
       ...(org.settings.timezone && { timezone: org.settings.timezone }),
     };

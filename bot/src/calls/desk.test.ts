@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { CallEventRecord, CallRecord, CallStartRecord } from '@voiceoi/contracts';
 import { createLogger, createMetrics } from '@voiceoi/kernel';
 import type { Effect, EffectResult } from '@voiceoi/script';
@@ -40,6 +41,7 @@ function world(
   changes: {
     readonly org?: PlayableOrg | undefined;
     readonly maxCalls?: number;
+    readonly secrets?: { readonly [name: string]: string };
     readonly isDraining?: (orgId: string) => boolean;
     readonly settled?: () => Promise<void>;
   } = {},
@@ -54,6 +56,7 @@ function world(
       serves: (orgId) => orgId === 'abc',
       onlyOrg: 'abc',
       playable: () => org,
+      secrets: () => new Map(Object.entries(changes.secrets ?? {})),
       status: () => [],
       stop: async () => {},
     },
@@ -416,5 +419,67 @@ describe('admission', () => {
       return admitted.kind === 'admitted' ? admitted.script.version : 0;
     };
     expect([versionOn('n1'), versionOn('n2')]).toEqual([1, 2]);
+  });
+});
+
+describe('a secret', () => {
+  const SECRET = 'S3cret-that-nobody-sees';
+  const hook = {
+    type: 'webhook',
+    method: 'POST',
+    url: 'http://127.0.0.1:PORT/{{ secret.crm_token }}',
+    headers: { Authorization: 'Bearer {{ secret.crm_token }}' },
+    body: { token: '{{ secret.crm_token }}' },
+    on: { ok: 'end', error: 'end', timeout: 'end' },
+  };
+  const orgOf = (step: object, port = 1): PlayableOrg => {
+    const text = JSON.stringify(step).replace('PORT', String(port));
+    const steps = { hook: JSON.parse(text), end: { type: 'return' } };
+    const script = testScript('s', 1, { schema: 'voiceoi/script/v1', entry: 'hook', steps });
+    return makePlayable(testContent(1, { scripts: [script], settings: { webhook_allow: ['127.0.0.1'] } }), 'a');
+  };
+
+  test('goes out with a webhook, and is in no record of the call', async () => {
+    const seen: string[] = [];
+    const server = createServer(async (request, response) => {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      seen.push(`${request.url} ${request.headers.authorization} ${body}`);
+      response.end('{}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const made = world({ org: orgOf(hook, port), secrets: { crm_token: SECRET } });
+    await take(made, new TestChannel(pressing('')));
+    server.close();
+    server.closeAllConnections();
+    expect(seen).toEqual([`/${SECRET} Bearer ${SECRET} {"token":"${SECRET}"}`]);
+    expect(JSON.stringify(made.records())).not.toContain(SECRET);
+    const event = made.records().find(({ type, step }) => type === 'call_event' && step === 'hook');
+    expect(event).toMatchObject({
+      outcome: 'ok',
+      detail: [{ kind: 'http', headers: { Authorization: 'Bearer ***' }, body: '{"token":"***"}', status: 200 }],
+    });
+  });
+
+  test.each([
+    ['the host', { ...hook, url: 'http://{{ secret.crm_token }}.invalid/' }],
+    ['a refused address', { ...hook, url: 'http://{{ secret.crm_token }}@10.0.0.1/' }],
+    ['a port', { ...hook, url: 'http://127.0.0.1:{{ secret.crm_token }}/' }],
+    ['what is computed', { ...hook, url: 'http://127.0.0.1:{{ int(secret.crm_token) }}/' }],
+    ['the name of a header', { ...hook, headers: { 'X-A': '{{ secret.crm_token }}\r\nX' } }],
+  ])('is in no record of a call that fails by it, in %s', async (_what, step) => {
+    const made = world({ org: orgOf(step), secrets: { crm_token: SECRET } });
+    await take(made, new TestChannel(pressing('')));
+    const text = JSON.stringify(made.records()).toLowerCase();
+    expect(text).toContain('"outcome":"error"');
+    expect(text).not.toContain(SECRET.toLowerCase());
+  });
+
+  test('of another name fails the step, and the call goes on', async () => {
+    const made = world({ org: orgOf(hook), secrets: { other: SECRET } });
+    await take(made, new TestChannel(pressing('')));
+    expect(made.records().at(-1)).toMatchObject({ outcome: 'completed' });
   });
 });

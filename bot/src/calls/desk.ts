@@ -9,7 +9,7 @@ import { TurnCalls } from './turn-calls.ts';
 import type { TurnDesk } from './turn-ports.ts';
 import { uuidv7 } from './uuid.ts';
 
-interface DeskOptions extends Omit<CallServices, 'metrics'> {
+interface DeskOptions extends Omit<CallServices, 'metrics' | 'secretsOf'> {
   readonly configuration: Configuration;
   readonly metrics: Metrics;
   readonly maxCalls: number;
@@ -45,6 +45,7 @@ export function createDesk(options: DeskOptions): NodeDesk {
     nodeId: options.nodeId,
     sink: options.sink,
     outbound: options.outbound,
+    secretsOf: configuration.secrets,
     log: options.log,
     metrics,
   };

@@ -47,7 +47,7 @@ export class NodeTurnCall implements TurnCall {
     this.#services = services;
     this.#onEnd = onEnd;
     this.#identity = turnIdentity(saved, playing.org.orgId, services.nodeId);
-    this.#context = turnContext(saved, playing);
+    this.#context = turnContext(saved, playing, services.secretsOf(playing.org.orgId));
   }
 
   get id(): string {

@@ -50,6 +50,7 @@ export function turnIdentity(saved: SavedCall, orgId: string, nodeId: string): C
 export function turnContext(
   saved: SavedCall,
   { org, variables }: { readonly org: PlayableOrg; readonly variables: CallContext['variables'] },
+  secrets: CallContext['secrets'],
 ): CallContext {
   const { id, campaign, script, version, node, channel, sid, caller, dnid, args, lead, started_at } = saved;
   const call = { id, org_id: org.orgId, campaign_id: campaign, script_id: script, version, node_id: node, channel };
@@ -59,7 +60,7 @@ export function turnContext(
     facts: { ...call, ...found, started_at_ms: started_at },
     lead,
     variables,
-    secrets: new Map(),
+    secrets,
     ...(exec_allow && { exec_allow }),
     ...(timezone && { timezone }),
   };

@@ -1,1 +1,2 @@
-export { createOutbound, type HttpEffect, type Outbound } from './request.ts';
+export { createOutbound, type Outbound } from './request.ts';
+export type { HttpEffect } from './send.ts';

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createOutbound, type HttpEffect, type Outbound } from './request.ts';
+import { createOutbound, type Outbound } from './request.ts';
+import type { HttpEffect } from './send.ts';
 
 let server: Server;
 let port: number;
@@ -43,7 +44,7 @@ afterEach(() => {
 const never = new AbortController().signal;
 function send(changed: Partial<HttpEffect> = {}, allow: readonly string[] = ['127.0.0.0/8'], signal = never) {
   const url = `http://127.0.0.1:${port}/hook?a=1`;
-  const masked = { url, headers: {} };
+  const masked = { url: changed.url ?? url, headers: {} };
   const effect: HttpEffect = { kind: 'http', method: 'GET', url, headers: {}, timeout_ms: 1000, retries: 0, masked };
   return outbound.send({ ...effect, ...changed }, allow, signal);
 }

@@ -1,11 +1,11 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { pause } from '@voiceoi/kernel';
-import type { Effect, EffectResult } from '@voiceoi/script';
+import type { EffectResult } from '@voiceoi/script';
 import { readAnswer } from './answer.ts';
-import { type GuardResult, guardHost, type Resolve, systemResolve } from './guard.ts';
-
-export type HttpEffect = Extract<Effect, { kind: 'http' }>;
+import { guardHost, type Resolve, systemResolve } from './guard.ts';
+import { isPortOfOthers } from './ports.ts';
+import { type Agents, type HttpEffect, sendToAny } from './send.ts';
 
 /** Sends the webhook requests of scripts. */
 export interface Outbound {
@@ -17,11 +17,6 @@ export interface Outbound {
 interface OutboundOptions {
   /** How host names are resolved; as the system does unless given. */
   readonly resolve?: Resolve;
-}
-
-interface Agents {
-  readonly http: HttpAgent;
-  readonly https: HttpsAgent;
 }
 
 /** What came of one try; `again`: another may end better. */
@@ -59,13 +54,14 @@ async function attempt(
   resolve: Resolve,
 ): Promise<Attempt> {
   const url = URL.canParse(effect.url) ? new URL(effect.url) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) return failed('the url is no http address', false);
+  const problem = problemOf(url);
+  if (!url || problem) return failed(problem ?? '', false);
   const timeout = AbortSignal.timeout(effect.timeout_ms);
   const signal = AbortSignal.any([stop, timeout]);
   try {
     const target = await unlessAborted(guardHost(url.hostname, allow, resolve), signal);
-    if ('refused' in target) return failed(target.refused, !target.isForGood);
-    const result = await readAnswer(await sendTo(url, target, effect, signal, agents));
+    if ('refused' in target) return failed(`${shownHost(url, effect)} ${target.refused}`, !target.isForGood);
+    const result = await readAnswer(await sendToAny(url, target.addresses, effect, signal, agents));
     return { result, again: result.kind === 'response' && (result.status >= 500 || result.status === 429) };
   } catch (error) {
     if (stop.aborted) return failed('the call went on without it', false);
@@ -74,73 +70,21 @@ async function attempt(
   }
 }
 
+/** What of a url alone says that nothing is sent. */
+function problemOf(url: URL | undefined): string | undefined {
+  if (!url || !/^https?:$/.test(url.protocol)) return 'the url is no http address';
+  // Not sent by browsers either, and mostly there to make a host look like another one.
+  if (url.username || url.password) return 'the url holds a user name or password: send them in a header';
+  return isPortOfOthers(Number(url.port || 80)) ? `port ${url.port} is no port for http` : undefined;
+}
+
+/** The host as a reason may name it: a secret in it would not be found as it is, since a url is written in small letters. */
+function shownHost(url: URL, effect: HttpEffect): string {
+  return effect.masked.url === effect.url ? url.hostname : 'the host';
+}
+
 function failed(reason: string, again: boolean): Attempt {
   return { result: { kind: 'failed', reason }, again };
-}
-
-/** Connects to the address that was checked; name and certificate stay those of the host. */
-async function sendTo(
-  url: URL,
-  target: Exclude<GuardResult, { refused: string }>,
-  effect: HttpEffect,
-  signal: AbortSignal,
-  agents: Agents,
-): Promise<IncomingMessage> {
-  const isTls = url.protocol === 'https:';
-  const options: RequestOptions & { servername?: string } = {
-    method: effect.method,
-    host: target.address,
-    family: target.family,
-    port: url.port || (isTls ? 443 : 80),
-    path: `${url.pathname}${url.search}`,
-    headers: headersOf(url, effect),
-    signal,
-    ...(isTls ? { agent: agents.https, servername: url.hostname.replace(/^\[|\]$/g, '') } : { agent: agents.http }),
-  };
-  const send = isTls ? httpsRequest : httpRequest;
-  try {
-    return await answered(send, options, effect.body);
-  } catch (error) {
-    // A kept connection that the other side closed just then: nothing has come of the request, and a new connection will do.
-    if (!(error instanceof StaleConnection)) throw error;
-    return await answered(send, { ...options, agent: false }, effect.body);
-  }
-}
-
-/** A kept connection was closed before it brought an answer. */
-class StaleConnection extends Error {}
-
-function answered(
-  send: typeof httpRequest,
-  options: RequestOptions,
-  body: string | undefined,
-): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const request = send(options, resolve);
-    request.once('error', (error) => {
-      const isStale = request.reusedSocket && 'code' in error && error.code === 'ECONNRESET';
-      reject(isStale ? new StaleConnection() : error);
-    });
-    request.end(body);
-  });
-}
-
-/** Headers that belong to the connection are ours. */
-const OURS = /^(host|connection|content-length|transfer-encoding|upgrade|keep-alive|te|trailer|expect|proxy-.*)$/i;
-
-/** A value loses what would end a header, or what a header cannot hold. */
-function headersOf(url: URL, effect: HttpEffect): { readonly [name: string]: string | number } {
-  const given = Object.entries(effect.headers)
-    .filter(([name]) => !OURS.test(name))
-    .map(([name, value]) => [name.toLowerCase(), value.replace(/[^\t\x20-\x7e\x80-\xff]/g, '')] as const);
-  return {
-    'user-agent': 'VoiceOI',
-    accept: 'application/json',
-    ...(effect.body !== undefined && { 'content-type': 'application/json' }),
-    ...Object.fromEntries(given),
-    host: url.host,
-    ...(effect.body !== undefined && { 'content-length': Buffer.byteLength(effect.body) }),
-  };
 }
 
 /** What is waited for, unless time is over before: resolving a name cannot be ended otherwise. */

@@ -16,6 +16,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
 import { startProcess } from '../../../test/services/process.ts';
+import { ringOf } from '../../../test/services/sync-world.ts';
 import { diskSpool } from './disk-spool.ts';
 import type { LogSink } from './log-sink.ts';
 import type { QueuedRecord, RecordKind } from './record.ts';
@@ -47,7 +48,7 @@ async function start(options: object = {}) {
   const lines: { readonly msg: string; readonly [name: string]: unknown }[] = [];
   const log = pino({}, { write: (line) => lines.push(JSON.parse(line)) });
   const metrics = createMetrics({ mode: 'test', version: '0' });
-  const keys = new Map([['abc', 'key of abc']]);
+  const keys = ringOf('abc');
   const base = { folder, masterUrl: master.url, keys, log, metrics, flushMs: 5, retryMs: 5, diskRetryMs: 20 };
   const sink = await diskSpool({ ...base, recordOfKilled, ...options });
   sinks.push(sink);

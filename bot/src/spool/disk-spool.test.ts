@@ -6,6 +6,7 @@ import { createMetrics } from '@voiceoi/kernel';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, type SeenRequest, startFakeMaster } from '../../../test/services/fake-master.ts';
+import { keyOf, ringOf } from '../../../test/services/sync-world.ts';
 import { diskSpool } from './disk-spool.ts';
 import type { LogSink } from './log-sink.ts';
 import type { QueuedRecord } from './record.ts';
@@ -27,14 +28,10 @@ async function start(options: object = {}) {
   const lines: { readonly msg: string }[] = [];
   const log = pino({}, { write: (line) => lines.push(JSON.parse(line)) });
   const metrics = createMetrics({ mode: 'test', version: '0' });
-  const keys = new Map([
-    ['abc', 'key of abc'],
-    ['other', 'key of other'],
-  ]);
   const settings = {
     folder,
     masterUrl: master.url,
-    keys,
+    keys: ringOf('abc', 'other'),
     log,
     metrics,
     flushMs: 5,
@@ -82,7 +79,7 @@ describe('records', () => {
     sink.append('abc', records(0, 3));
     sink.append('other', records(10, 11));
     await vi.waitFor(() => expect(numbers().sort()).toEqual([0, 1, 10, 2].sort()));
-    const [first] = logs().filter(({ headers }) => headers['x-organization-secret'] === 'key of abc');
+    const [first] = logs().filter(({ headers }) => headers['x-organization-secret'] === keyOf('abc').text);
     expect(first?.headers).toMatchObject({ 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' });
     expect(gunzipSync(first?.body ?? '').toString()).toBe(
       records(0, 3)
@@ -309,4 +306,34 @@ describe('at the end', () => {
     expect(performance.now() - begun).toBeLessThan(1000);
     expect(sink.stats().bytes).toBeGreaterThan(0);
   });
+});
+
+test('records that no key brought in go at once with a new one, however long the next try was off', async () => {
+  const keys = ringOf('abc');
+  const { sink } = await start({ keys, retryMs: 60_000 });
+  master.intercept = ({ headers }, response) => {
+    if (headers['x-organization-secret'] === keyOf('abc', 2).text) return false;
+    response.writeHead(401).end();
+    return true;
+  };
+  sink.append('abc', [record(1)]);
+  await vi.waitFor(() => expect(logs()).toHaveLength(1));
+  await vi.waitFor(() => expect(master.requests).toHaveLength(1));
+  keys.replace([keyOf('abc', 2).text]);
+  await vi.waitFor(() => expect(numbers()).toEqual([1]));
+});
+
+test('an organization that comes later is taken up with what a run before has left of it', async () => {
+  const before = await start({ keys: ringOf('abc'), flushMs: 60_000 });
+  before.sink.append('abc', [record(1, true)]);
+  await before.sink.settled('abc');
+  await before.sink.stop();
+  const keys = ringOf('other');
+  const { sink } = await start({ keys });
+  expect(sink.stats().bytes).toBe(0);
+  keys.replace([keyOf('abc').text]);
+  await sink.serve('abc');
+  await sink.serve('abc');
+  sink.append('abc', [record(2)]);
+  await vi.waitFor(() => expect(numbers()).toEqual([1, 2]));
 });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Logger, Metrics } from '@voiceoi/kernel';
+import type { KeyRing } from '../keys/index.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { LogSink, SpoolStats } from './log-sink.ts';
 import type { QueuedRecord } from './record.ts';
@@ -12,8 +13,8 @@ interface DiskSpoolOptions {
   /** Each organization has a folder in it. */
   readonly folder: string;
   readonly masterUrl: string;
-  /** Key of each organization. */
-  readonly keys: ReadonlyMap<string, string>;
+  /** Of the organizations whose records are taken. */
+  readonly keys: KeyRing;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** How soon records are sent. */
@@ -51,18 +52,24 @@ interface Lane {
  * Records wait in files until the master has them (sync-protocol.md, Logs the other way): they outlive an outage of the master and the death of
  * the node. Calls that a killed node had in flight get their record here. Never rejects: a disk that is at fault makes it a spool in memory.
  */
-export async function diskSpool(options: DiskSpoolOptions): Promise<LogSink> {
-  const spool = new DiskSpool(options);
-  await spool.recover();
+export async function diskSpool(options: DiskSpoolOptions): Promise<DiskSpool> {
+  const spool = new FolderSpool(options);
+  await spool.recover(options.keys.organizations());
   return spool;
 }
 
-class DiskSpool implements LogSink {
+/** A spool that takes up organizations while it runs. What was taken of one that is no longer served is still sent. */
+export interface DiskSpool extends LogSink {
+  /** Takes records of this organization too, with what a run before has left of it. */
+  serve(orgId: string): Promise<void>;
+}
+
+class FolderSpool implements DiskSpool {
   readonly #options: DiskSpoolOptions;
   readonly #budget: number;
   readonly #memory: number;
   readonly #usage = { bytes: 0 };
-  readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #lanes = new Map<string, Lane>();
   readonly #droppedTotal;
   readonly #rejectedTotal;
   #dropped = 0;
@@ -70,7 +77,7 @@ class DiskSpool implements LogSink {
   #isCramped = false;
 
   constructor(options: DiskSpoolOptions) {
-    const { metrics, keys } = options;
+    const { metrics } = options;
     this.#options = options;
     this.#budget = options.budgetBytes ?? 256 * MIB;
     this.#memory = options.memoryBytes ?? 8 * MIB;
@@ -78,10 +85,12 @@ class DiskSpool implements LogSink {
     this.#rejectedTotal = metrics.counter('voiceoi_log_rejected_total', 'Records that the master refused', []);
     const bytes = metrics.gauge('voiceoi_log_spool_bytes', 'Records that wait to be sent', []);
     Object.assign(bytes, { collect: () => bytes.set(this.#usage.bytes) });
-    this.#lanes = new Map([...keys].map(([orgId, key]) => [orgId, this.#makeLane(orgId, key)]));
+    options.keys.onChange(({ added, renewed }) => {
+      for (const orgId of [...added, ...renewed]) this.#lanes.get(orgId)?.sender.retry();
+    });
   }
 
-  #makeLane(orgId: string, key: string): Lane {
+  #makeLane(orgId: string): Lane {
     const { log, flushMs, masterUrl, segmentBytes = 4 * MIB, diskRetryMs = 1000 } = this.#options;
     const { retryMs = 1000, timeoutMs = 30_000 } = this.#options;
     const folder = join(this.#options.folder, orgId);
@@ -103,19 +112,26 @@ class DiskSpool implements LogSink {
         .catch((error: unknown) => log.error({ org: orgId, err: error }, 'spool: dead letters cannot be written'));
     };
     const url = `${masterUrl}/api/sync/logs`;
-    const sender = new LogSender({ url, key, queue: segments, log, flushMs, onRejected, retryMs, timeoutMs });
+    const keys = this.#options.keys.of(orgId);
+    const sender = new LogSender({ url, keys, queue: segments, log, flushMs, onRejected, retryMs, timeoutMs });
     return { segments, letters, sender };
   }
 
-  /** Takes up what a run before has left. */
-  async recover(): Promise<void> {
-    const lanes = [...this.#lanes.values()];
+  async serve(orgId: string): Promise<void> {
+    if (!this.#lanes.has(orgId)) await this.recover([orgId]);
+  }
+
+  /** Takes up what a run before has left of organizations that are new here. */
+  async recover(orgIds: readonly string[]): Promise<void> {
+    const made = orgIds.map((orgId) => [orgId, this.#makeLane(orgId)] as const);
+    const lanes = made.map(([, lane]) => lane);
     for (const { segments, letters } of lanes) {
       await letters.load();
       const cut = await segments.recover();
       segments.append(cut.flatMap((call) => this.#recordOf(call)));
     }
     await Promise.all(lanes.map(({ segments }) => segments.forgetCut()));
+    for (const [orgId, lane] of made) this.#lanes.set(orgId, lane);
     for (const { segments, sender } of lanes) if (segments.length > 0) sender.wake();
     this.#watchBudget();
   }

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { type Backoff, backoff, type Logger, pause } from '@voiceoi/kernel';
+import { askWithKeys, type OrgKeys } from '../keys/index.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { createPoster, type PostAnswer, type Poster } from './post.ts';
 import type { SpooledRecord } from './record.ts';
@@ -32,7 +33,7 @@ interface Rejected {
 
 interface SenderOptions {
   readonly url: string;
-  readonly key: string;
+  readonly keys: OrgKeys;
   readonly queue: RecordQueue;
   readonly log: Logger;
   /** How soon records are sent. */
@@ -68,6 +69,8 @@ export class LogSender {
   #isStopped = false;
   #problem: string | undefined;
   #nextWaitMs = 0;
+  /** There is reason for another try, which came while one was under way. */
+  #isHopeful = false;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -80,6 +83,12 @@ export class LogSender {
     if (this.#isStopped || this.#running) return;
     if (this.#options.queue.hasSealed && this.#problem === undefined) this.#schedule(0);
     else if (!this.#timer) this.#schedule(this.#options.flushMs);
+  }
+
+  /** What kept the master from taking records may be over: the next try comes at once. */
+  retry(): void {
+    this.#isHopeful = this.#running !== undefined;
+    if (!this.#isStopped && !this.#running && this.#options.queue.length > 0) this.#schedule(0);
   }
 
   /** Sends what there is now, with further tries as far apart as ever; resolves when the queue is empty or `signal` is aborted. */
@@ -112,7 +121,8 @@ export class LogSender {
     this.#timer = undefined;
     this.#running ??= this.#sendAll(untilEmpty).then((nextMs) => {
       this.#running = undefined;
-      this.#nextWaitMs = nextMs ?? this.#options.flushMs;
+      this.#nextWaitMs = this.#isHopeful ? 0 : (nextMs ?? this.#options.flushMs);
+      this.#isHopeful = false;
       // Records may have come after the queue was found empty.
       if (this.#options.queue.length > 0 && !this.#isStopped) this.#schedule(this.#nextWaitMs);
     });
@@ -179,11 +189,11 @@ export class LogSender {
     const headers = {
       'content-type': 'application/x-ndjson',
       'content-encoding': 'gzip',
-      'x-organization-secret': this.#options.key,
     };
     try {
       const body = await compress(linesOf(batch), GZIP);
-      return readAnswer(await this.#post.send(headers, body));
+      const send = (key: string) => this.#post.send({ ...headers, 'x-organization-secret': key }, body);
+      return readAnswer(await askWithKeys(this.#options.keys, send));
     } catch {
       return { kind: 'later', afterMs: undefined, why: 'the master does not answer' };
     }

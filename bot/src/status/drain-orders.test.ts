@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createLogger } from '@voiceoi/kernel';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { keyOf, orderTo } from '../../../test/services/sync-world.ts';
+import { keyOf, orderTo, ringOf } from '../../../test/services/sync-world.ts';
 import { type DrainOrders, drainOrders } from './drain-orders.ts';
 
 let folder: string;
@@ -22,7 +22,7 @@ const start = (orgs: readonly string[] = ['abc'], nodeId = 'n1'): Promise<DrainO
   drainOrders(
     {
       nodeId,
-      keys: orgs.map((org) => keyOf(org).key),
+      keys: ringOf(...orgs),
       path: path(),
       log: createLogger({ level: 'silent', mode: 'test' }),
     },

@@ -1,6 +1,7 @@
 import { type DrainState, NodeOrder } from '@voiceoi/contracts';
 import { type Logger, type OrgKey, verifyChange } from '@voiceoi/kernel';
 import { Compile } from 'typebox/compile';
+import type { KeyRing } from '../keys/index.ts';
 import { type KeptOrders, readOrders, writeOrders } from './drain-file.ts';
 
 /** What came of an order. `unknown_key`: signed by a generation that this node does not hold, as while a key is being rotated. */
@@ -8,7 +9,7 @@ export type OrderVerdict = 'applied' | 'not_newer' | 'not_for_us' | 'unknown_key
 
 interface DrainOptions {
   readonly nodeId: string;
-  readonly keys: readonly OrgKey[];
+  readonly keys: KeyRing;
   /** File that keeps what was ordered over a restart. */
   readonly path: string;
   readonly log: Logger;
@@ -47,43 +48,50 @@ export async function drainOrders(options: DrainOptions, onChange: () => void): 
 class KeptDrainOrders implements DrainOrders {
   readonly #options: DrainOptions;
   readonly #onChange: () => void;
-  readonly #organizations: ReadonlyMap<string, Ordered>;
+  readonly #kept: KeptOrders;
+  readonly #organizations = new Map<string, Ordered>();
   #saving: Promise<void> = Promise.resolve();
   #isSaved = true;
 
   constructor(options: DrainOptions, kept: KeptOrders, onChange: () => void) {
     this.#options = options;
     this.#onChange = onChange;
-    this.#organizations = new Map(
-      options.keys.map(({ orgId }) => {
-        const { state = 'active', issued_at: issuedAt = null } = kept[orgId] ?? {};
-        return [orgId, { state, issuedAt, applied: 0 }];
-      }),
-    );
+    this.#kept = kept;
+    for (const orgId of options.keys.organizations()) this.#of(orgId);
+  }
+
+  /** What an organization was ordered; undefined for one that is not served. One that comes back goes on as it left. */
+  #of(orgId: string): Ordered | undefined {
+    if (!this.#options.keys.serves(orgId)) return undefined;
+    const known = this.#organizations.get(orgId);
+    if (known) return known;
+    const { state = 'active', issued_at: issuedAt = null } = this.#kept[orgId] ?? {};
+    const made: Ordered = { state, issuedAt, applied: 0 };
+    this.#organizations.set(orgId, made);
+    return made;
   }
 
   isDraining(orgId: string): boolean {
-    return this.#organizations.get(orgId)?.state === 'draining';
+    return this.#of(orgId)?.state === 'draining';
   }
 
   drainsAll(): boolean {
-    const all = [...this.#organizations.values()];
-    return all.length > 0 && all.every(({ state }) => state === 'draining');
+    const all = this.#options.keys.organizations();
+    return all.length > 0 && all.every((orgId) => this.isDraining(orgId));
   }
 
   applied(orgId: string): number {
-    return this.#organizations.get(orgId)?.applied ?? 0;
+    return this.#of(orgId)?.applied ?? 0;
   }
 
   take(orgId: string, value: unknown): OrderVerdict {
     const { nodeId, keys, log } = this.#options;
-    const key = keys.find((candidate) => candidate.orgId === orgId);
-    const ordered = this.#organizations.get(orgId);
-    if (!key || !ordered || !order.Check(value) || value.org_id !== orgId || value.node_id !== nodeId)
-      return 'not_for_us';
+    const ordered = this.#of(orgId);
+    if (!ordered || !order.Check(value) || value.org_id !== orgId || value.node_id !== nodeId) return 'not_for_us';
     // Written in one form, so texts compare like times.
     if (ordered.issuedAt !== null && value.issued_at <= ordered.issuedAt) return 'not_newer';
-    if (value.kid !== String(key.generation)) return 'unknown_key';
+    const key = keys.of(orgId).ofGeneration(value.kid);
+    if (!key) return 'unknown_key';
     if (!isSigned(key, value)) {
       log.warn({ org: orgId }, 'a node order is not signed by this organization’s key');
       return 'forged';
@@ -96,7 +104,7 @@ class KeptDrainOrders implements DrainOrders {
   }
 
   answered(orgId: string, state: DrainState, appliedThen: number): void {
-    const ordered = this.#organizations.get(orgId);
+    const ordered = this.#of(orgId);
     if (!ordered || ordered.state === state) return;
     // It is older than what was ordered meanwhile: the master is asked once more.
     if (ordered.applied !== appliedThen) return this.#onChange();

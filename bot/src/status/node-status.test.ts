@@ -6,9 +6,9 @@ import { pino } from 'pino';
 import { Check } from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
-import { keyOf, orderTo } from '../../../test/services/sync-world.ts';
+import { keyOf, orderTo, ringOf } from '../../../test/services/sync-world.ts';
 import type { OrgSyncStatus } from '../sync/index.ts';
-import { drainOrders } from './drain-orders.ts';
+import { type DrainOrders, drainOrders } from './drain-orders.ts';
 import { type StatusReports, startStatusReports } from './node-status.ts';
 import { statusReport } from './report.ts';
 import { REPORT_RHYTHM, type ReportRhythm } from './reporter.ts';
@@ -16,6 +16,7 @@ import { REPORT_RHYTHM, type ReportRhythm } from './reporter.ts';
 let master: FakeMaster;
 let folder: string;
 const running: StatusReports[] = [];
+const kept: DrainOrders[] = [];
 beforeEach(async () => {
   master = await startFakeMaster();
   folder = mkdtempSync(join(tmpdir(), 'voiceoi-status-'));
@@ -23,6 +24,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(running.splice(0).map((reports) => reports.stop()));
   await master.close();
+  await Promise.all(kept.splice(0).map((drains) => drains.saved()));
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -47,20 +49,19 @@ const syncOf = (orgId: string, rest: Partial<OrgSyncStatus> = {}): OrgSyncStatus
 /** Nothing by itself within a test. */
 const SLOW: ReportRhythm = { ...REPORT_RHYTHM, callsMs: 60_000, spacingMs: 1, everyMs: 60_000 };
 
-async function start(rhythm: Partial<ReportRhythm> = {}, orgs: readonly string[] = ['abc']) {
+async function start(rhythm: Partial<ReportRhythm> = {}, orgs: readonly string[] = ['abc'], keys = ringOf(...orgs)) {
   const lines: { readonly level: string; readonly msg: string }[] = [];
   const log = pino(
     { formatters: { level: (level) => ({ level }) } },
     { write: (line) => lines.push(JSON.parse(line)) },
   );
-  const keys = orgs.map((org) => keyOf(org));
   const calls = { active: 0, capacity: 10 };
   let looks = 0;
   let reports: StatusReports | undefined;
-  const drains = await drainOrders(
-    { nodeId: 'n1', keys: keys.map(({ key }) => key), path: join(folder, 'drain.json'), log },
-    () => reports?.changed(),
+  const drains = await drainOrders({ nodeId: 'n1', keys, path: join(folder, 'drain.json'), log }, () =>
+    reports?.changed(),
   );
+  kept.push(drains);
   reports = startStatusReports({
     masterUrl: master.url,
     keys,
@@ -94,6 +95,19 @@ describe('a node', () => {
     expect(sent).toContainEqual([keyOf('xyz').text, ['xyz']]);
     expect(master.statuses[0]).toMatchObject({ ...identity, spool: { bytes: 1, dropped: 2, dead_letters: 3 } });
     expect(master.statuses[0]?.organizations).toMatchObject([{ epoch: 'e1', applied: 4, age_seconds: 0.3 }]);
+  });
+
+  test('reports at once with a new key when the master knew none, however long the next try was off', async () => {
+    const ring = ringOf('abc');
+    master.intercept = ({ headers }, response) => {
+      if (headers['x-organization-secret'] === keyOf('abc', 2).text) return false;
+      response.writeHead(401).end();
+      return true;
+    };
+    await start({ retryMs: 60_000 }, ['abc'], ring);
+    await vi.waitFor(() => expect(master.requests).toHaveLength(1));
+    ring.replace([keyOf('abc', 2).text]);
+    await told(1);
   });
 
   test('reports again after its time', async () => {

@@ -1,4 +1,5 @@
-import type { Logger, OrgKey } from '@voiceoi/kernel';
+import type { Logger } from '@voiceoi/kernel';
+import type { KeyRing } from '../keys/index.ts';
 import type { OrgSyncStatus } from '../sync/index.ts';
 import type { DrainOrders } from './drain-orders.ts';
 import { type NodeIdentity, type NodeNow, statusReport } from './report.ts';
@@ -6,7 +7,8 @@ import { REPORT_RHYTHM, type Reporter, type ReportRhythm, startReporter } from '
 
 interface StatusOptions {
   readonly masterUrl: string;
-  readonly keys: readonly { readonly text: string; readonly key: OrgKey }[];
+  /** Those of the organizations that are reported for from the start. */
+  readonly keys: KeyRing;
   readonly identity: NodeIdentity;
   readonly drains: DrainOrders;
   readonly now: () => NodeNow;
@@ -19,6 +21,10 @@ interface StatusOptions {
 export interface StatusReports {
   /** There is news of an organization, or, without one, of the node. */
   changed(orgId?: string): void;
+  /** Reports for an organization that came, if it does not already. */
+  serve(orgId: string): void;
+  /** Reports no more for one that is no longer served. */
+  leave(orgId: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -26,12 +32,16 @@ export interface StatusReports {
 export function startStatusReports(options: StatusOptions): StatusReports {
   const { masterUrl, keys, log, now, rhythm = REPORT_RHYTHM } = options;
   const url = `${masterUrl}/api/sync/status`;
-  const reporters = new Map<string, Reporter>(
-    keys.map(({ text, key: { orgId } }) => [
-      orgId,
-      startReporter({ url, orgId, key: text, rhythm, log, ask: () => question(options, orgId) }),
-    ]),
-  );
+  const reporters = new Map<string, Reporter>();
+  const serve = (orgId: string): void => {
+    if (reporters.has(orgId)) return;
+    const ask = () => question(options, orgId);
+    reporters.set(orgId, startReporter({ url, keys: keys.of(orgId), rhythm, log, ask }));
+  };
+  for (const orgId of keys.organizations()) serve(orgId);
+  keys.onChange(({ renewed }) => {
+    for (const orgId of renewed) reporters.get(orgId)?.retry();
+  });
   const timer = setInterval(() => {
     const { active } = now().calls;
     for (const reporter of reporters.values()) if (reporter.toldCalls !== active) reporter.wake();
@@ -40,6 +50,12 @@ export function startStatusReports(options: StatusOptions): StatusReports {
     changed: (orgId) => {
       if (orgId !== undefined) reporters.get(orgId)?.wake();
       else for (const reporter of reporters.values()) reporter.wake();
+    },
+    serve,
+    leave: async (orgId) => {
+      const reporter = reporters.get(orgId);
+      reporters.delete(orgId);
+      await reporter?.stop();
     },
     stop: async () => {
       clearInterval(timer);

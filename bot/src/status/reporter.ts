@@ -1,6 +1,7 @@
 import { type NodeStatus, NodeStatusAnswer } from '@voiceoi/contracts';
 import { backoff, type Logger, pause } from '@voiceoi/kernel';
 import { Compile } from 'typebox/compile';
+import { askWithKeys, type OrgKeys } from '../keys/index.ts';
 
 /** How often the master is told. */
 export interface ReportRhythm {
@@ -25,8 +26,7 @@ export const REPORT_RHYTHM: ReportRhythm = {
 
 interface ReporterOptions {
   readonly url: string;
-  readonly orgId: string;
-  readonly key: string;
+  readonly keys: OrgKeys;
   readonly rhythm: ReportRhythm;
   readonly log: Logger;
   /** The status as it is now, and what is to become of its answer. */
@@ -40,6 +40,8 @@ interface ReporterOptions {
 export interface Reporter {
   /** There is news. */
   wake(): void;
+  /** What kept the master from answering may be over: it is asked at once. */
+  retry(): void;
   /** The number of calls that the master was last told of. */
   readonly toldCalls: number | undefined;
   stop(): Promise<void>;
@@ -58,6 +60,8 @@ class RunningReporter implements Reporter {
   readonly #running: Promise<void>;
   /** Ends the wait for the next status. */
   #news = new AbortController();
+  /** Ends the wait for the next try. */
+  #again = new AbortController();
   #problem: string | undefined;
   toldCalls: number | undefined;
 
@@ -70,9 +74,14 @@ class RunningReporter implements Reporter {
     this.#news.abort();
   }
 
+  retry(): void {
+    this.#again.abort();
+    this.wake();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.wake();
+    this.retry();
     await this.#running;
   }
 
@@ -83,10 +92,11 @@ class RunningReporter implements Reporter {
     const waits = backoff({ initialMs: rhythm.retryMs, random: rhythm.random });
     while (!signal.aborted) {
       this.#news = new AbortController();
+      this.#again = new AbortController();
       const problem = await this.#send();
       this.#note(problem);
       if (problem !== undefined) {
-        await pause(waits.next(), signal);
+        await pause(waits.next(), this.#again.signal);
         continue;
       }
       waits.reset();
@@ -97,19 +107,14 @@ class RunningReporter implements Reporter {
 
   /** Undefined when the master has answered, else what went wrong. */
   async #send(): Promise<string | undefined> {
-    const { url, key, orgId, ask } = this.#options;
+    const { keys, ask } = this.#options;
     const { status, onAnswer } = ask();
     try {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-organization-secret': key },
-        body: JSON.stringify(status),
-        redirect: 'error',
-        signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      });
-      const value: unknown = await response.json().catch(() => undefined);
-      if (!response.ok) return `the master answered ${response.status}`;
-      const entry = answer.Check(value) ? value.organizations.find(({ org_id }) => org_id === orgId) : undefined;
+      const body = JSON.stringify(status);
+      const { isGood, status: code, value } = await askWithKeys(keys, (key) => this.#post(key, body));
+      if (!isGood) return `the master answered ${code}`;
+      const isOurs = ({ org_id }: { readonly org_id: string }): boolean => org_id === keys.orgId;
+      const entry = answer.Check(value) ? value.organizations.find(isOurs) : undefined;
       if (!entry) return 'the master’s answer has another shape';
       this.toldCalls = status.calls.active;
       onAnswer(entry);
@@ -119,8 +124,24 @@ class RunningReporter implements Reporter {
     }
   }
 
+  async #post(
+    key: string,
+    body: string,
+  ): Promise<{ readonly isGood: boolean; readonly status: number; readonly value: unknown }> {
+    const response = await fetch(this.#options.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-organization-secret': key },
+      body,
+      redirect: 'error',
+      signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
+    const value: unknown = await response.json().catch(() => undefined);
+    return { isGood: response.ok, status: response.status, value };
+  }
+
   #note(problem: string | undefined): void {
-    const { log, orgId } = this.#options;
+    const { log, keys } = this.#options;
+    const { orgId } = keys;
     if (this.#stopping.signal.aborted || problem === this.#problem) return;
     if (problem === undefined) log.info({ org: orgId }, 'this node reports to the master again');
     else log.warn({ org: orgId }, `this node’s status does not reach the master: ${problem}`);

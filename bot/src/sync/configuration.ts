@@ -1,9 +1,13 @@
-import type { Logger, Metrics, OpenRedis, OrgKey } from '@voiceoi/kernel';
+import type { Logger, Metrics, OpenRedis } from '@voiceoi/kernel';
+import type { KeyRing } from '../keys/index.ts';
 import type { BundleStore } from './bundle-store.ts';
 import { RHYTHM, type Rhythm } from './follow.ts';
 import { masterClient } from './master-client.ts';
 import { type OrgSync, type OrgSyncStatus, startOrgSync } from './org-sync.ts';
 import type { PlayableOrg } from './playable.ts';
+
+/** One secret of an organization, opened, for whoever needs it by its name. */
+export type SecretOf = (orgId: string, name: string) => string | undefined;
 
 /** The configuration of every organization that this node serves. */
 export interface Configuration {
@@ -12,14 +16,16 @@ export interface Configuration {
   readonly onlyOrg: string | undefined;
   /** What calls of an organization play now; undefined while there is none. */
   playable(orgId: string): PlayableOrg | undefined;
+  /** An organization's secrets by name, opened; empty while there are none. Not to be written anywhere. */
+  secrets(orgId: string): ReadonlyMap<string, string>;
   status(): readonly OrgSyncStatus[];
   stop(): Promise<void>;
 }
 
 interface ConfigurationOptions {
   readonly masterUrl: string;
-  /** Keys as text and taken apart, one for each organization. */
-  readonly keys: readonly { readonly text: string; readonly key: OrgKey }[];
+  /** Those of the organizations that are served from the start. */
+  readonly keys: KeyRing;
   readonly store: BundleStore;
   readonly bootstrap: unknown;
   readonly openRedis: OpenRedis;
@@ -33,15 +39,27 @@ interface ConfigurationOptions {
   readonly rhythm?: Rhythm;
 }
 
+/** The configuration of organizations that come and go. */
+export interface RunningConfiguration extends Configuration {
+  readonly secretOf: SecretOf;
+  /** Serves an organization, if it does not already; resolves once what the disk holds of it is playable. */
+  serve(orgId: string): Promise<void>;
+  /** An organization has other keys. */
+  keysChanged(orgId: string): void;
+  /** Follows an organization no more. Calls in flight keep what they play. */
+  leave(orgId: string): Promise<void>;
+}
+
 /** Starts the sync of each organization; resolves once what the disk holds is playable. */
-export async function startConfiguration(options: ConfigurationOptions): Promise<Configuration> {
+export async function startConfiguration(options: ConfigurationOptions): Promise<RunningConfiguration> {
+  const { keys } = options;
   const measure = syncMetrics(options.metrics);
-  const start = ({ text, key }: ConfigurationOptions['keys'][number]): Promise<OrgSync> =>
+  const start = (orgId: string): Promise<OrgSync> =>
     startOrgSync({
-      key,
-      source: masterClient({ masterUrl: options.masterUrl, orgId: key.orgId, key: text }),
+      keys: keys.of(orgId),
+      source: masterClient({ masterUrl: options.masterUrl, keys: keys.of(orgId) }),
       store: options.store,
-      bootstrap: bootstrapOf(options.bootstrap, key.orgId),
+      bootstrap: bootstrapOf(options.bootstrap, orgId),
       log: options.log,
       openRedis: options.openRedis,
       rhythm: options.rhythm ?? RHYTHM,
@@ -54,14 +72,29 @@ export async function startConfiguration(options: ConfigurationOptions): Promise
         );
         options.onApply(org);
       },
-      onOrder: (order) => options.onOrder(key.orgId, order),
+      onOrder: (order) => options.onOrder(orgId, order),
     });
-  const entries = await Promise.all(options.keys.map(async (key) => [key.key.orgId, await start(key)] as const));
-  const syncs = new Map(entries);
+  const first = keys.organizations().map(async (orgId) => [orgId, await start(orgId)] as const);
+  const syncs = new Map(await Promise.all(first));
   measure.ages(() => [...syncs.values()].map((sync) => sync.status()));
   return {
-    serves: (orgId) => syncs.has(orgId),
-    onlyOrg: syncs.size === 1 ? entries[0]?.[0] : undefined,
+    serves: (orgId) => syncs.has(orgId) && keys.serves(orgId),
+    get onlyOrg() {
+      const [only, ...others] = keys.organizations();
+      return others.length === 0 ? only : undefined;
+    },
+    secrets: (orgId) => syncs.get(orgId)?.secrets() ?? new Map(),
+    secretOf: (orgId, name) => syncs.get(orgId)?.secrets().get(name),
+    serve: async (orgId) => {
+      if (!syncs.has(orgId)) syncs.set(orgId, await start(orgId));
+    },
+    keysChanged: (orgId) => syncs.get(orgId)?.keysChanged(),
+    leave: async (orgId) => {
+      const sync = syncs.get(orgId);
+      syncs.delete(orgId);
+      measure.forget(orgId);
+      await sync?.stop();
+    },
     playable: (orgId) => syncs.get(orgId)?.playable(),
     status: () => [...syncs.values()].map((sync) => sync.status()),
     stop: async () => void (await Promise.all([...syncs.values()].map((sync) => sync.stop()))),
@@ -95,6 +128,9 @@ function syncMetrics(metrics: Metrics) {
       revision.set({ org }, applied);
       rejected.set({ org }, refused.length);
       if (seconds !== undefined) propagation.observe({ org, source }, seconds);
+    },
+    forget: (org: string): void => {
+      for (const gauge of [revision, rejected, age]) gauge.remove({ org });
     },
     ages: (statuses: () => readonly OrgSyncStatus[]): void => {
       Object.assign(age, {

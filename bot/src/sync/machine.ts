@@ -1,4 +1,5 @@
 import type { Change } from '@voiceoi/contracts';
+import { canonicalJson } from '@voiceoi/kernel';
 import { applyItems, type Held } from './apply-items.ts';
 import { contentSha256, hasDuplicates } from './content-hash.ts';
 import { contentOf, isBundle, isChange, isNewerFormat, type WireBundle } from './wire.ts';
@@ -37,6 +38,8 @@ export type SyncAction =
   | { readonly kind: 'apply'; readonly applied: Applied; readonly source: Source; readonly committedAt?: string }
   /** What we have was confirmed to be current. */
   | { readonly kind: 'confirm' }
+  /** What stands beside the content, secrets or the bus, is another: keep it. */
+  | { readonly kind: 'keep'; readonly applied: Applied }
   /** Ask the master; `calm`: whoever sends nonsense must not make us ask as fast as they send. */
   | { readonly kind: 'fetch'; readonly what: 'since' | 'whole'; readonly calm: boolean }
   /** Read what is missing from the history of the bus. */
@@ -92,7 +95,7 @@ function onBundle(state: SyncState, value: unknown, source: Source): SyncStep {
   const held = applied?.content.epoch === value.epoch ? applied : undefined;
   if (value.revision < furthest(state, value.epoch)) return stay(state);
   if (held && value.revision === held.content.revision && value.sha256 === held.sha256)
-    return stay({ ...state, applied: { ...held, ...beside(value) } }, { kind: 'confirm' });
+    return confirm(state, held, beside(value));
   const content = contentOf(value);
   if (hasDuplicates(content) || contentSha256(content) !== value.sha256)
     return onMismatch(state, value.epoch, value.revision);
@@ -102,6 +105,13 @@ function onBundle(state: SyncState, value: unknown, source: Source): SyncStep {
 /** What a bundle holds outside of its sha256. */
 function beside({ secrets = [], bus }: WireBundle): Pick<Applied, 'secrets' | 'bus'> {
   return { secrets, bus };
+}
+
+function confirm(state: SyncState, held: Applied, now: Pick<Applied, 'secrets' | 'bus'>): SyncStep {
+  const applied = { ...held, ...now };
+  const isSame = canonicalJson(now) === canonicalJson({ secrets: held.secrets, bus: held.bus });
+  const keep: readonly SyncAction[] = isSame ? [] : [{ kind: 'keep', applied }];
+  return stay({ ...state, applied: isSame ? held : applied }, { kind: 'confirm' }, ...keep);
 }
 
 type ChangeEvent = Extract<SyncEvent, { kind: 'change' }>;

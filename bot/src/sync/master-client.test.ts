@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
-import { bundleOf, contentOf, keyOf } from '../../../test/services/sync-world.ts';
+import { bundleOf, contentOf, ringOf } from '../../../test/services/sync-world.ts';
 import { masterClient } from './master-client.ts';
 
 let master: FakeMaster;
@@ -11,7 +11,7 @@ afterEach(() => master.close());
 
 const never = new AbortController().signal;
 const client = (options: object = {}) =>
-  masterClient({ masterUrl: master.url, orgId: 'abc', key: keyOf('abc').text, ...options });
+  masterClient({ masterUrl: master.url, keys: ringOf('abc').of('abc'), ...options });
 const position = { epoch: 'e 1&x', revision: 4 };
 
 async function all<T>(events: AsyncIterable<T>): Promise<T[]> {

@@ -1,11 +1,11 @@
+import { askWithKeys, type OrgKeys } from '../keys/index.ts';
 import { type ConfigSource, type MasterAnswer, MasterError } from './config-source.ts';
 import { type ServerSentEvent, ServerSentEventReader } from './server-sent-events.ts';
 
-/** How one organization's key asks the master. */
+/** How the master is asked for one organization. */
 export interface MasterClientOptions {
   readonly masterUrl: string;
-  readonly orgId: string;
-  readonly key: string;
+  readonly keys: OrgKeys;
   /** How long an answer may take; 15,000 by default. */
   readonly fetchTimeoutMs?: number;
   /** A stream says `ping` every 15 s; without a word for this long it is dead. 40,000 by default. */
@@ -14,11 +14,16 @@ export interface MasterClientOptions {
 
 /** Asks the master over HTTP: the source that is always there. */
 export function masterClient(options: MasterClientOptions): ConfigSource {
-  const { masterUrl, orgId, key, fetchTimeoutMs = 15_000, streamSilenceMs = 40_000 } = options;
+  const { masterUrl, keys, fetchTimeoutMs = 15_000, streamSilenceMs = 40_000 } = options;
+  const { orgId } = keys;
   let skewMs = 0;
   const request = async (path: string, headers: { readonly [name: string]: string }, signal: AbortSignal) => {
-    const sentAt = Date.now();
-    const response = await ask(`${masterUrl}${path}`, { 'x-organization-secret': key, ...headers }, signal);
+    let sentAt = Date.now();
+    const response = await askWithKeys(keys, (key) => {
+      sentAt = Date.now();
+      return ask(`${masterUrl}${path}`, { 'x-organization-secret': key, ...headers }, signal);
+    });
+    if (!isGood(response)) throw new MasterError(response.status, `the master answered ${response.status}`);
     const masterTime = Number(response.headers.get('x-voiceoi-time'));
     if (masterTime > 0) skewMs = masterTime - (sentAt + Date.now()) / 2;
     return response;
@@ -48,9 +53,12 @@ async function ask(url: string, headers: { readonly [name: string]: string }, si
   const response = await fetch(url, { headers, signal, redirect: 'error' }).catch((error: unknown) => {
     throw new MasterError(0, `the master does not answer (${reasonOf(error)})`);
   });
-  if (response.ok || response.status === 304) return response;
-  await response.body?.cancel().catch(() => {});
-  throw new MasterError(response.status, `the master answered ${response.status}`);
+  if (!isGood(response)) await response.body?.cancel().catch(() => {});
+  return response;
+}
+
+function isGood({ ok, status }: Response): boolean {
+  return ok || status === 304;
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,4 @@
-import { createMetrics, openRedis } from '@voiceoi/kernel';
+import { createMetrics, openRedis, sealSecret } from '@voiceoi/kernel';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
@@ -9,10 +9,12 @@ import {
   contentOf,
   keyOf,
   playing,
+  ringOf,
   scriptEntry,
 } from '../../../test/services/sync-world.ts';
+import { createKeyRing, type KeyRing } from '../keys/index.ts';
 import type { BundleStore } from './bundle-store.ts';
-import { type Configuration, startConfiguration } from './configuration.ts';
+import { type Configuration, type RunningConfiguration as Started, startConfiguration } from './configuration.ts';
 import { RHYTHM } from './follow.ts';
 import { memoryStore } from './memory-store.ts';
 
@@ -42,9 +44,10 @@ interface World {
   readonly bootstrap?: unknown;
   readonly rhythm?: typeof RHYTHM;
   readonly orgs?: readonly string[];
+  readonly ring?: KeyRing;
 }
 
-async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = ['abc'] }: World = {}) {
+async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = ['abc'], ring }: World = {}) {
   const appliedOrgs: string[] = [];
   const orders: unknown[] = [];
   const lines: { readonly level: string; readonly msg: string }[] = [];
@@ -53,7 +56,7 @@ async function start({ store = memoryStore(), bootstrap, rhythm = QUICK, orgs = 
     { write: (line) => lines.push(JSON.parse(line)) },
   );
   const metrics = createMetrics({ mode: 'test', version: '0' });
-  const keys = orgs.map((org) => keyOf(org));
+  const keys = ring ?? ringOf(...orgs);
   const configuration = await startConfiguration({
     openRedis,
     masterUrl: master.url,
@@ -341,5 +344,111 @@ describe('a node that follows the stream', () => {
     const { configuration } = await start();
     await vi.waitFor(() => expect(applied(configuration)).toBe(1));
     expect(configuration.status()[0]?.rejected).toMatchObject([{ kind: 'script', id: 's', version: 1 }]);
+  });
+});
+
+describe('secrets', () => {
+  /** An entry of a bundle, sealed for these generations. */
+  const entry = (value: string, version: number, generations: readonly number[] = [1]) => {
+    const identity = { orgId: 'abc', name: 'token', version };
+    const seal = (generation: number) => sealSecret(keyOf('abc', generation).key, identity, value);
+    const sealed = Object.fromEntries(generations.map((generation) => [String(generation), seal(generation)]));
+    return { name: 'token', version, sealed };
+  };
+  const token = (configuration: Started) => configuration.secretOf('abc', 'token');
+  const fetches = () => master.requests.filter(({ path, query }) => path.endsWith('/campaigns') && !query.has('since'));
+
+  test('are opened from the bundle, from a change, and gone when a change deletes them', async () => {
+    master.serve(bundleOf(one, { secrets: [entry('first', 1)] }));
+    const { configuration } = await start({ rhythm: SLOW });
+    await vi.waitFor(() => expect(token(configuration)).toBe('first'));
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    const [two, three] = [2, 3].map((revision) => ({ ...one, revision })) as [typeof one, typeof one];
+    const object = entry('second', 2);
+    master.emit('change', changeTo(one, two, [{ op: 'put', kind: 'secret', id: 'token', object }]));
+    await vi.waitFor(() => expect(token(configuration)).toBe('second'));
+    master.emit('change', changeTo(two, three, [{ op: 'delete', kind: 'secret', id: 'token' }]));
+    await vi.waitFor(() => expect(applied(configuration)).toBe(3));
+    expect(token(configuration)).toBeUndefined();
+  });
+
+  test('are kept on disk sealed, and opened again from there while the master is away', async () => {
+    master.serve(bundleOf(one, { secrets: [entry('very secret', 1)] }));
+    const { configuration, store, lines } = await start({ rhythm: SLOW });
+    await vi.waitFor(() => expect(token(configuration)).toBe('very secret'));
+    await configuration.stop();
+    await master.down();
+    const { configuration: again } = await start({ store });
+    expect(token(again)).toBe('very secret');
+    expect(JSON.stringify([await store.load('abc'), lines, again.status()])).not.toContain('very secret');
+  });
+
+  test('are fetched with a new key, as is the way into the bus, although no revision is new, and kept so on disk', async () => {
+    master.serve(bundleOf(one, { secrets: [entry('the value', 1, [1])] }));
+    const ring = ringOf('abc');
+    const { configuration, store } = await start({ rhythm: SLOW, ring });
+    await vi.waitFor(() => expect(token(configuration)).toBe('the value'));
+    const before = fetches().length;
+    ring.replace([keyOf('abc', 2).text]);
+    master.serve(bundleOf(one, { secrets: [entry('the value', 1, [2])] }));
+    configuration.keysChanged('abc');
+    expect(token(configuration)).toBe('the value');
+    await vi.waitFor(() => expect(fetches()).toHaveLength(before + 1));
+    expect(fetches().at(-1)?.headers).toMatchObject({ 'x-organization-secret': keyOf('abc', 2).text });
+    const sealed = async () => (await store.load('abc')).map((kept) => Object(kept).secrets[0].sealed);
+    await vi.waitFor(async () => expect(Object.keys((await sealed())[0])).toEqual(['2']));
+    expect(token(configuration)).toBe('the value');
+  });
+
+  test('that the disk holds for a key of before are fetched anew, although the revision is current', async () => {
+    const store = memoryStore();
+    await store.save('abc', { ...bundleOf(one, { secrets: [entry('the value', 1, [1])] }), fallbacks: [] });
+    master.serve(bundleOf(one, { secrets: [entry('the value', 1, [1, 2])] }));
+    const { configuration } = await start({ store, ring: createKeyRing([keyOf('abc', 2).text]) });
+    expect(applied(configuration)).toBe(1);
+    await vi.waitFor(() => expect(token(configuration)).toBe('the value'));
+  });
+
+  test('that nobody can open are told of once, and asked for no more', async () => {
+    master.serve(bundleOf(one, { secrets: [entry('the value', 1, [7])] }));
+    const { configuration, lines } = await start();
+    const told = () => lines.filter(({ msg }) => msg.includes('cannot be opened'));
+    await vi.waitFor(() => expect(told()).toHaveLength(1));
+    const asked = () => master.requests.filter(({ path }) => path.endsWith('/campaigns')).length;
+    const before = asked();
+    await vi.waitFor(() => expect(asked()).toBeGreaterThan(before + 3));
+    expect(fetches().filter(({ headers }) => headers['if-none-match'] === undefined)).toHaveLength(1);
+    expect(told()).toHaveLength(1);
+    expect(applied(configuration)).toBe(1);
+  });
+});
+
+describe('keys that change', () => {
+  test('a change that any held key signed is taken, whichever is in use', async () => {
+    master.serve(bundleOf(one));
+    const ring = createKeyRing([keyOf('abc', 1).text, keyOf('abc', 2).text]);
+    const { configuration, lines } = await start({ rhythm: SLOW, ring });
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    const items = [{ op: 'put' as const, kind: 'campaign' as const, id: '123', object: { ...paused.to.campaigns[0] } }];
+    master.emit('change', changeTo(one, paused.to, items, keyOf('abc', 2).key));
+    await vi.waitFor(() => expect(status(configuration)).toBe('paused'));
+    expect(lines.filter(({ level }) => level === 'warn')).toEqual([]);
+  });
+
+  test('an organization that comes is served once its bundle is here, and one that goes is not at once', async () => {
+    master.serve(bundleOf(one));
+    const ring = createKeyRing([]);
+    const { configuration } = await start({ rhythm: SLOW, ring });
+    expect(configuration.onlyOrg).toBeUndefined();
+    ring.replace([keyOf('abc').text]);
+    await configuration.serve('abc');
+    await vi.waitFor(() => expect(applied(configuration)).toBe(1));
+    expect([configuration.serves('abc'), configuration.onlyOrg]).toEqual([true, 'abc']);
+    await vi.waitFor(() => expect(master.openStreams()).toBe(1));
+    ring.replace([]);
+    expect(configuration.serves('abc')).toBe(false);
+    await configuration.leave('abc');
+    await vi.waitFor(() => expect(master.openStreams()).toBe(0));
+    expect(configuration.status()).toEqual([]);
   });
 });

@@ -1,5 +1,7 @@
 import type { Change } from '@voiceoi/contracts';
-import { type Logger, type OpenRedis, type OrgKey, verifyChange } from '@voiceoi/kernel';
+import { type Logger, type OpenRedis, verifyChange } from '@voiceoi/kernel';
+import type { OrgKeys } from '../keys/index.ts';
+import { NO_SECRETS, type OpenedSecrets, openSecrets } from '../secrets/index.ts';
 import type { BundleStore, StoredBundle } from './bundle-store.ts';
 import type { ConfigSource, MasterAnswer } from './config-source.ts';
 import { Fetcher } from './fetcher.ts';
@@ -20,7 +22,7 @@ import { isBundle, isRedisBus } from './wire.ts';
 
 /** What keeps one organization's configuration current. */
 export interface OrgSyncOptions {
-  readonly key: OrgKey;
+  readonly keys: OrgKeys;
   readonly source: ConfigSource;
   readonly store: BundleStore;
   /** A bundle to begin with when nothing else is there. */
@@ -50,6 +52,10 @@ export interface OrgSyncStatus {
 /** A running sync. */
 export interface OrgSync {
   readonly playable: () => PlayableOrg | undefined;
+  /** Its secrets by name, opened. */
+  readonly secrets: () => ReadonlyMap<string, string>;
+  /** The organization has other keys: what is sealed for them is fetched, and the way into the bus that comes with them. */
+  keysChanged(): void;
   readonly status: () => OrgSyncStatus;
   stop(): Promise<void>;
 }
@@ -70,6 +76,7 @@ class RunningSync implements OrgSync {
   #redis: { readonly bus: string; readonly follower: RedisFollower } | undefined;
   #state: SyncState;
   #playable: PlayableOrg | undefined;
+  #secrets: OpenedSecrets = NO_SECRETS;
   #source: Source | undefined;
   #confirmedAt: number | undefined;
   #problem: string | undefined;
@@ -80,7 +87,7 @@ class RunningSync implements OrgSync {
 
   constructor(options: OrgSyncOptions) {
     this.#options = options;
-    this.#state = initialSyncState(options.key.orgId);
+    this.#state = initialSyncState(options.keys.orgId);
     this.#fetcher = new Fetcher({
       source: options.source,
       signal: this.#stopping.signal,
@@ -93,8 +100,10 @@ class RunningSync implements OrgSync {
 
   readonly playable = (): PlayableOrg | undefined => this.#playable;
 
+  readonly secrets = (): ReadonlyMap<string, string> => this.#secrets.values;
+
   readonly status = (): OrgSyncStatus => ({
-    orgId: this.#options.key.orgId,
+    orgId: this.#options.keys.orgId,
     epoch: this.#playable?.epoch,
     applied: this.#playable?.revision,
     ageSeconds:
@@ -105,8 +114,8 @@ class RunningSync implements OrgSync {
   });
 
   async begin(): Promise<void> {
-    const { key, store, source, rhythm } = this.#options;
-    for (const kept of await store.load(key.orgId)) this.#handle({ kind: 'bundle', bundle: kept, source: 'disk' });
+    const { keys, store, source, rhythm } = this.#options;
+    for (const kept of await store.load(keys.orgId)) this.#handle({ kind: 'bundle', bundle: kept, source: 'disk' });
     this.#loops = follow({
       feeds: this.#feeds,
       source,
@@ -133,19 +142,40 @@ class RunningSync implements OrgSync {
   /** Never throws: an event that cannot be handled must not end what brings the next one. */
   #handle(event: SyncEvent): void {
     try {
+      const before = this.#state.applied?.secrets;
       const { state, actions } = syncStep(this.#state, event, (change) => this.#verify(change));
       this.#state = state;
+      if (state.applied?.secrets !== before) this.#openSecrets(isFromMaster(event));
       for (const action of actions) this.#act(action, event);
       this.#followBus(state.applied?.bus);
     } catch (error) {
-      this.#options.log.error({ err: error, org: this.#options.key.orgId }, 'a configuration could not be handled');
+      this.#options.log.error({ err: error, org: this.#options.keys.orgId }, 'a configuration could not be handled');
     }
   }
 
   #verify(change: Change): Verdict {
-    const { key } = this.#options;
-    if (change.kid !== String(key.generation)) return 'unknown_key';
+    const key = this.#options.keys.ofGeneration(change.kid);
+    if (!key) return 'unknown_key';
     return verifyChange(key, change) ? 'valid' : 'forged';
+  }
+
+  keysChanged(): void {
+    this.#openSecrets(true);
+    // Whole, although ours may be current: what changes with keys is outside of its hash.
+    this.#fetcher.want('whole', false);
+  }
+
+  /** `isNewest`: there is nothing better to be asked for. */
+  #openSecrets(isNewest: boolean): void {
+    const { keys, log } = this.#options;
+    const entries = this.#state.applied?.secrets ?? [];
+    const { closed: before } = this.#secrets;
+    this.#secrets = openSecrets(keys.orgId, entries, (kid) => keys.ofGeneration(kid), this.#secrets);
+    const { closed } = this.#secrets;
+    if (closed.length === 0) return;
+    if (!isNewest) this.#fetcher.want('whole', true);
+    else if (closed.join() !== before.join())
+      log.warn({ org: keys.orgId, secrets: closed }, 'secrets cannot be opened with the keys of this node');
   }
 
   #act(action: SyncAction, event: SyncEvent): void {
@@ -154,6 +184,8 @@ class RunningSync implements OrgSync {
         return this.#apply(action, event);
       case 'confirm':
         return this.#confirm();
+      case 'keep':
+        return this.#playable && this.#save(action.applied, this.#playable);
       case 'fetch':
         return this.#fetcher.want(action.what, action.calm);
       case 'repair':
@@ -194,13 +226,13 @@ class RunningSync implements OrgSync {
     const isNews = this.#problem !== message && sinceLast >= this.#options.rhythm.calmMs;
     this.#problem = message;
     if (isNews) this.#reportedAt.set(code, performance.now());
-    if (isNews) this.#options.log.warn({ org: this.#options.key.orgId, code }, message);
+    if (isNews) this.#options.log.warn({ org: this.#options.keys.orgId, code }, message);
   }
 
   /** Writes one after the other; only the newest of those that wait is worth writing. */
   #save({ content, sha256, secrets, bus }: Applied, playable: PlayableOrg): void {
     this.#saving = this.#saving.then(async () => {
-      if (this.#state.applied?.content !== content) return;
+      if (this.#state.applied?.content !== content || this.#state.applied.secrets !== secrets) return;
       const fallbacks = fallbacksOf(playable, content);
       const bundle: StoredBundle = { schema: 1, ...content, sha256, secrets, bus, fallbacks };
       await this.#options.store.save(content.org_id, bundle).catch((error: unknown) => {
@@ -219,9 +251,9 @@ class RunningSync implements OrgSync {
   }
 
   #failed(message: string): void {
-    const { log, key, bootstrap } = this.#options;
+    const { log, keys, bootstrap } = this.#options;
     const playing = this.#playable?.revision ?? null;
-    if (this.#problem !== message) log.warn({ org: key.orgId, playing }, `${message}: going on with what is there`);
+    if (this.#problem !== message) log.warn({ org: keys.orgId, playing }, `${message}: going on with what is there`);
     if (!this.#state.applied && bootstrap !== undefined)
       this.#handle({ kind: 'bundle', bundle: bootstrap, source: 'bootstrap' });
     this.#problem = message;
@@ -236,10 +268,10 @@ class RunningSync implements OrgSync {
     this.#redis = undefined;
     this.#feeds.setRedis(isRedisBus(bus) ? false : undefined);
     if (wanted === undefined || !isRedisBus(bus)) return;
-    const { key, openRedis, rhythm, log } = this.#options;
+    const { keys, openRedis, rhythm, log } = this.#options;
     const follower = followRedis({
       bus,
-      orgId: key.orgId,
+      orgId: keys.orgId,
       open: openRedis,
       position: () => this.#position(),
       lookMs: rhythm.lookMs,
@@ -250,7 +282,7 @@ class RunningSync implements OrgSync {
         up: (isUp) => {
           this.#feeds.setRedis(isUp);
           log.info(
-            { org: key.orgId },
+            { org: keys.orgId },
             isUp ? 'changes come from Redis' : 'Redis is away: changes come from the master',
           );
         },
@@ -281,6 +313,11 @@ class RunningSync implements OrgSync {
 
 function isPosition(value: unknown): value is { readonly epoch: unknown; readonly revision: unknown } {
   return typeof value === 'object' && value !== null && 'epoch' in value && 'revision' in value;
+}
+
+/** A whole bundle that the master has just made: nothing newer can be asked for. */
+function isFromMaster(event: SyncEvent): boolean {
+  return event.kind === 'bundle' && (event.source === 'poll' || event.source === 'stream');
 }
 
 /** What the disk kept beside a bundle; nothing from other sources. */

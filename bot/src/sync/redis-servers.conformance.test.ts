@@ -5,7 +5,14 @@ import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-ma
 import { type RedisService, redisSkipReason } from '../../../test/services/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../../test/services/redis-cluster.ts';
 import { type RedisSentinels, startRedisSentinels } from '../../../test/services/redis-sentinel.ts';
-import { bundleOf, campaignEntry, changeTo, contentOf, keyOf, scriptEntry } from '../../../test/services/sync-world.ts';
+import {
+  bundleOf,
+  campaignEntry,
+  changeTo,
+  contentOf,
+  ringOf,
+  scriptEntry,
+} from '../../../test/services/sync-world.ts';
 import { type Configuration, startConfiguration } from './configuration.ts';
 import { RHYTHM } from './follow.ts';
 import { memoryStore } from './memory-store.ts';
@@ -56,7 +63,7 @@ describe.skipIf(skip)('nodes that follow more than one server of Redis', () => {
     master.serve(bundleOf(world(org).content(1), { bus: { ...first, ...bus } }));
     const node = await startConfiguration({
       masterUrl: master.url,
-      keys: [keyOf(org)],
+      keys: ringOf(org),
       store: memoryStore(),
       bootstrap: undefined,
       openRedis,

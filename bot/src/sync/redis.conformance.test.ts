@@ -5,7 +5,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type FakeMaster, startFakeMaster } from '../../../test/services/fake-master.ts';
 import { type FaultProxy, startFaultProxy } from '../../../test/services/fault-proxy.ts';
 import { type RedisService, redisSkipReason, startRedis } from '../../../test/services/redis.ts';
-import { bundleOf, campaignEntry, changeTo, contentOf, keyOf, scriptEntry } from '../../../test/services/sync-world.ts';
+import {
+  bundleOf,
+  campaignEntry,
+  changeTo,
+  contentOf,
+  ringOf,
+  scriptEntry,
+} from '../../../test/services/sync-world.ts';
 import { type Configuration, startConfiguration } from './configuration.ts';
 import { RHYTHM } from './follow.ts';
 import { memoryStore } from './memory-store.ts';
@@ -68,7 +75,7 @@ describe.skipIf(skip)('a node that follows Redis', () => {
     await keep(1);
     node = await startConfiguration({
       masterUrl: master.url,
-      keys: [keyOf('abc')],
+      keys: ringOf('abc'),
       store: memoryStore(),
       bootstrap: undefined,
       openRedis,

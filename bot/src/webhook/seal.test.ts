@@ -39,7 +39,10 @@ function played(): SavedCall {
   const compiled = compile({ ...MENU, entry: 'menu' });
   if (!compiled.ok) throw new Error('the test’s script compiles');
   const saved = call();
-  return { ...saved, state: start(compiled.script, turnContext(saved, { org: orgOf(MENU), variables: {} })).state };
+  return {
+    ...saved,
+    state: start(compiled.script, turnContext(saved, { org: orgOf(MENU), variables: {} }, new Map())).state,
+  };
 }
 
 const json = fc.jsonValue({ maxDepth: 3 }).map((value) => value as Json);

@@ -123,6 +123,39 @@ describe.skipIf(skip)('the event bus', () => {
     again.close();
   });
 
+  test('a key that is revoked or rotated through the API changes who is let in before the answer', async () => {
+    await makeOrg('at-once');
+    const old = await bus('at-once');
+    await one.api('POST', '/api/orgs/at-once/keys/rotate');
+    // Both let in during the overlap.
+    const passwords = async () => Object(await raw.acl('GETUSER', 'voiceoi-at-once'))[3] as string[];
+    expect(await passwords()).toHaveLength(2);
+    const node = openRedis(old, 'old-node');
+    await new Promise((resolve) => node.messages.once('ready', resolve));
+    const closed = new Promise((resolve) => node.messages.once('close', resolve));
+    expect((await one.api('DELETE', '/api/orgs/at-once/keys/1')).status).toBe(204);
+    expect(await passwords()).toHaveLength(1);
+    await closed;
+    node.close();
+  });
+
+  test('a secret is published sealed, and its value is nowhere in Redis', async () => {
+    await makeOrg('sealed');
+    await one.api('PUT', '/api/orgs/sealed/secrets/token', { value: 'the-very-secret' });
+    const revision = await revisionOf('sealed');
+    await expect.poll(async () => (await head('sealed'))['revision'], SOON).toBe(String(revision));
+    const last = (await history('sealed')).at(-1);
+    expect(last?.changes).toMatchObject([
+      {
+        op: 'put',
+        kind: 'secret',
+        id: 'token',
+        object: { name: 'token', version: 1, sealed: { 1: expect.any(String) } },
+      },
+    ]);
+    expect(JSON.stringify(await history('sealed'))).not.toContain('the-very-secret');
+  });
+
   test('an organization that is deleted leaves no user and no keys', async () => {
     await makeOrg('short');
     await expect.poll(async () => (await head('short'))['revision'], SOON).toBeDefined();

@@ -1,7 +1,7 @@
 import type { Bus } from '@voiceoi/contracts';
 import type { Logger, Metrics, OrgKey, RedisAddress, RedisConnections } from '@voiceoi/kernel';
 import type { Database } from '../database/index.ts';
-import type { Head } from '../sync/index.ts';
+import type { Head, SecretSource } from '../sync/index.ts';
 import { passwordsOf } from './access.ts';
 import { userOf } from './names.ts';
 import { createPublisher } from './publisher.ts';
@@ -16,6 +16,8 @@ export interface EventBus {
   wake(orgId: string): void;
   /** Says a signed message, as text, to an organization's nodes, if Redis is there. */
   announce(orgId: string, text: string): void;
+  /** The organization's keys are others: what its nodes may do in Redis follows. Never rejects. */
+  keysChanged(orgId: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ interface BusOptions {
   /** Good keys of an organization, the newest first. */
   readonly goodKeys: (orgId: string) => Promise<readonly OrgKey[]>;
   readonly signingKey: (orgId: string) => Promise<OrgKey>;
+  readonly secrets: SecretSource;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Users and heads are compared with the database this often: what a Redis has lost is back within this time. 10,000 by default. */
@@ -121,8 +124,7 @@ export function startBus(options: BusOptions): EventBus {
       const [password] = passwordsOf(keys);
       if (password === undefined) return { kind: 'stream' };
       // A user that cannot be made now is made as soon as Redis is there; until then the node follows the stream.
-      const generations = keys.map(({ generation }) => generation).sort((a, b) => a - b);
-      if (bus.isUp()) await users.grant(orgId, generations.join(',')).catch(() => {});
+      if (bus.isUp()) await users.grant(orgId, generationsOf(keys)).catch(() => {});
       const { host, port, tls, cluster, sentinels, master_name } = address;
       const rest = { cluster: list(cluster), sentinels: list(sentinels), master_name };
       const present = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
@@ -133,6 +135,15 @@ export function startBus(options: BusOptions): EventBus {
       // Whoever is not reached now is by the answer to its next status.
       if (bus.isUp()) bus.announce(orgId, text).catch(() => {});
     },
+    keysChanged: async (orgId) => {
+      if (!bus.isUp()) return;
+      try {
+        await users.grant(orgId, generationsOf(await goodKeys(orgId)));
+      } catch (error) {
+        // Found again by the next look.
+        log.warn({ err: error, org: orgId }, 'Redis learns later that keys have changed');
+      }
+    },
     stop: async () => {
       isStopped = true;
       clearInterval(timer);
@@ -141,6 +152,14 @@ export function startBus(options: BusOptions): EventBus {
       connections.close();
     },
   };
+}
+
+/** As the query for all names them. */
+function generationsOf(keys: readonly OrgKey[]): string {
+  return keys
+    .map(({ generation }) => generation)
+    .sort((a, b) => a - b)
+    .join(',');
 }
 
 function list<T>(values: readonly T[] | undefined): T[] | undefined {

@@ -1,6 +1,6 @@
 import type { Logger, OrgKey } from '@voiceoi/kernel';
 import type { Database, Queryable } from '../database/index.ts';
-import { type ChangeMessage, changesBetween, unpublishedChanges } from '../sync/index.ts';
+import { type ChangeMessage, changesBetween, type SecretSource, unpublishedChanges } from '../sync/index.ts';
 import type { RedisBus } from './redis-bus.ts';
 import type { Published } from './say-changes.ts';
 
@@ -22,6 +22,7 @@ interface PublisherOptions {
   readonly bus: RedisBus;
   /** Good keys of an organization, the newest first. */
   readonly goodKeys: (orgId: string) => Promise<readonly OrgKey[]>;
+  readonly secrets: SecretSource;
   readonly log: Logger;
 }
 
@@ -48,7 +49,7 @@ const STATE = `SELECT o.revision, (SELECT max(l.revision) FROM change_log l
   WHERE l.org_id = o.id AND l.epoch = $2 AND l.published_at IS NOT NULL) AS published FROM organization o WHERE o.id = $1`;
 const ALL_DONE = 'UPDATE change_log SET published_at = clock_timestamp() WHERE org_id = $1 AND published_at IS NULL';
 
-export function createPublisher({ database, bus, goodKeys, log }: PublisherOptions): Publisher {
+export function createPublisher({ database, bus, goodKeys, secrets, log }: PublisherOptions): Publisher {
   const waiting = new Set<string>();
   const running = new Set<Promise<void>>();
   /** Until when organizations are let alone whose changes could not be published. */
@@ -68,10 +69,10 @@ export function createPublisher({ database, bus, goodKeys, log }: PublisherOptio
     await locked(orgId, async (tx, epoch) => {
       // Nobody may listen, and nothing could sign: a key that is made later begins with a bundle.
       if (!key) return void (await tx.query(ALL_DONE, [orgId]));
-      let messages = await unpublishedChanges(tx, orgId, MOST, key);
+      let messages = await unpublishedChanges(tx, orgId, MOST, { key, secrets });
       if (messages.length === MOST || messages.some(({ change }) => change.epoch !== epoch)) {
         await tx.query(GIVE_UP, [orgId, epoch]);
-        messages = await unpublishedChanges(tx, orgId, MOST, key);
+        messages = await unpublishedChanges(tx, orgId, MOST, { key, secrets });
       }
       const [first] = messages;
       if (!first) return;
@@ -93,7 +94,7 @@ export function createPublisher({ database, bus, goodKeys, log }: PublisherOptio
       const [key] = await goodKeys(orgId);
       if (isThere || !key || target === 0) return;
       const revisions = { first: Math.max(1, target - MOST + 1), last: target };
-      const messages = published === null ? [] : await changesBetween(tx, orgId, epoch, revisions, key);
+      const messages = published === null ? [] : await changesBetween(tx, orgId, epoch, revisions, { key, secrets });
       if (messages.length > 0) await bus.refill(orgId, epoch, messages.map(toPublish));
       else await bus.begin(orgId, { epoch, revision: target });
     });

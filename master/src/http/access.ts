@@ -1,4 +1,13 @@
-import { type Action, allows, isAction, OrgId, PERMISSIONS, type Rank, type Role } from '@voiceoi/contracts';
+import {
+  type Action,
+  allows,
+  includesRole,
+  isAction,
+  OrgId,
+  PERMISSIONS,
+  type Rank,
+  type Role,
+} from '@voiceoi/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { notFound, ProblemError } from './problems.ts';
@@ -15,6 +24,13 @@ export type Principal =
       readonly session?: string;
       /** What they are in the organization of the path. */
       readonly rank?: Rank;
+    }
+  | {
+      readonly kind: 'token';
+      readonly id: string;
+      readonly orgId: string;
+      readonly role: Role;
+      readonly name: string;
     }
   | { readonly kind: 'node'; readonly orgId: string; readonly generation: number };
 
@@ -57,7 +73,7 @@ export function accessGuard(authenticators: Authenticators) {
       return checkNodeOrg(request, request.principal);
     }
     request.principal = await userPrincipal(request, authenticators);
-    if (access === 'user') return;
+    if (access === 'user') return void userIdOf(request);
     if (PERMISSIONS[access] !== 'superadmin') await rankInOrganization(request, authenticators);
     requirePermission(request, access);
   };
@@ -93,8 +109,9 @@ const isOrgId = Compile(OrgId);
 /** To whoever is no member, an organization is not there: what they are told must not differ from one that really is not. */
 async function rankInOrganization(request: FastifyRequest, { role }: Authenticators): Promise<void> {
   const { principal } = request;
-  if (principal.kind !== 'user') return;
   const { org_id: orgId } = request.params as { readonly org_id: string };
+  if (principal.kind === 'token' && principal.orgId !== orgId) throw notFound(`organization "${orgId}"`);
+  if (principal.kind !== 'user') return;
   if (principal.superadmin) {
     request.principal = { ...principal, rank: 'superadmin' };
     return;
@@ -106,6 +123,7 @@ async function rankInOrganization(request: FastifyRequest, { role }: Authenticat
 
 /** What somebody is: their role in the organization of the path, or superadmin. */
 function rankOf({ principal }: FastifyRequest): Rank | undefined {
+  if (principal.kind === 'token') return principal.role;
   if (principal.kind !== 'user') return undefined;
   return principal.superadmin ? 'superadmin' : principal.rank;
 }
@@ -114,6 +132,12 @@ function rankOf({ principal }: FastifyRequest): Rank | undefined {
 export function mayDo(request: FastifyRequest, action: Action): boolean {
   const rank = rankOf(request);
   return rank !== undefined && allows(rank, action);
+}
+
+/** Whether whoever calls may give this role to somebody or something else: nobody passes on more than they are. */
+export function mayGrant(request: FastifyRequest, role: Role): boolean {
+  const rank = rankOf(request);
+  return rank !== undefined && includesRole(rank, role);
 }
 
 /** @throws ProblemError when whoever calls may not do this */
@@ -139,6 +163,7 @@ function checkNodeOrg(request: FastifyRequest, principal: Principal): void {
 
 /** The user who calls. @throws ProblemError for anybody else */
 export function userIdOf({ principal }: FastifyRequest): string {
+  if (principal.kind === 'token') throw new ProblemError('FORBIDDEN', 'This is for people: a token may not do it');
   if (principal.kind !== 'user') throw new ProblemError('UNAUTHENTICATED', 'Sign in first');
   return principal.id;
 }
@@ -146,5 +171,6 @@ export function userIdOf({ principal }: FastifyRequest): string {
 /** Who did it, as the change log names them. */
 export function actorOf({ principal }: FastifyRequest): string {
   if (principal.kind === 'user') return principal.email;
+  if (principal.kind === 'token') return `token ${principal.name} (${principal.id})`;
   return principal.kind === 'node' ? `node of ${principal.orgId}` : 'nobody';
 }

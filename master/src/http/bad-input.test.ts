@@ -59,6 +59,9 @@ const GOOD: { readonly [name: string]: string } = {
   script_id: 'demo',
   version: '1',
   member_id: '01936f5e-0000-7000-8000-000000000000',
+  generation: '1',
+  name: 'crm_token',
+  token_id: '01936f5e-0000-7000-8000-000000000000',
   call_id: '01936f5e-0000-7000-8000-000000000000',
 };
 
@@ -74,8 +77,9 @@ function call(route: Route, url: string, body?: unknown, headers?: { readonly [n
 
 /** All that a refused request must leave as it was. */
 async function everything(): Promise<unknown> {
-  const tables = ['organization', 'organization_key', 'script', 'script_version', 'campaign', 'change_log'];
+  const tables = ['organization', 'organization_key', 'script', 'script_version', 'campaign', 'change_log', 'secret'];
   const others = [
+    'api_token',
     'app_user',
     'member',
     'invitation',

@@ -3,6 +3,7 @@ export {
   type Authenticators,
   actorOf,
   mayDo,
+  mayGrant,
   type Principal,
   requirePermission,
   userIdOf,

@@ -33,7 +33,11 @@ export async function registerOpenApi(app: App): Promise<void> {
       ),
       components: {
         securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', description: 'Access token of POST /api/auth/login' },
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'Access token of POST /api/auth/login, or an API token',
+          },
           organizationSecret: {
             type: 'apiKey',
             in: 'header',

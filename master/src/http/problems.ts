@@ -12,6 +12,7 @@ export const PROBLEMS = {
   ALREADY_EXISTS: { status: 409, title: 'The name is taken' },
   LAST_OWNER: { status: 409, title: 'An organization keeps at least one owner' },
   IN_USE: { status: 409, title: 'Something else uses it' },
+  LAST_KEY: { status: 409, title: 'An organization cannot be without a key' },
   CHANGED_MEANWHILE: { status: 412, title: 'It has changed meanwhile' },
   TOO_LARGE: { status: 413, title: 'The request is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'This content type is not taken' },

@@ -1,1 +1,2 @@
-export { insertFirstKey, keyRoutes, mustExist, type OrgKeys, orgKeys } from './keys.ts';
+export { insertFirstKey, mustExist, type OrgKeys, orgKeys } from './keys.ts';
+export { keyRoutes } from './routes.ts';

@@ -1,27 +1,6 @@
-import { OrgKeyItem, OrgParams } from '@voiceoi/contracts';
 import { deriveOrgKey, type OrgKey, parseOrgKey, sameSecret } from '@voiceoi/kernel';
-import Type from 'typebox';
 import type { Database, Queryable } from '../database/index.ts';
-import {
-  type App,
-  type Feature,
-  ListQuery,
-  mayDo,
-  notFound,
-  Page,
-  type Principal,
-  pageOf,
-  pageRequest,
-  route,
-} from '../http/index.ts';
-
-interface KeyRow {
-  readonly generation: number;
-  readonly created_at: Date;
-  readonly not_after: Date | null;
-  readonly revoked_at: Date | null;
-  readonly last_used_at: Date | null;
-}
+import { notFound, type Principal } from '../http/index.ts';
 
 /** Organization keys: derived from the salt, so only their generations are stored. */
 export interface OrgKeys {
@@ -29,20 +8,21 @@ export interface OrgKeys {
   authenticate(key: string): Promise<Principal | undefined>;
   /** The newest good key: it signs. @throws ProblemError when there is none */
   signing(orgId: string): Promise<OrgKey>;
-  /** All that are good now, the newest first. */
-  good(orgId: string): Promise<readonly OrgKey[]>;
-  /** That key as text, for a node's `SYNC_SECRET_KEY`. */
-  text(orgId: string): Promise<string>;
+  /** All that are good now, the newest first; as a transaction sees it where one is given. */
+  good(orgId: string, db?: Queryable): Promise<readonly OrgKey[]>;
+  /** The same as text, as nodes are given them. */
+  texts(orgId: string): Promise<readonly string[]>;
 }
 
-const GOOD = 'revoked_at IS NULL AND (not_after IS NULL OR not_after > now())';
+/** What makes a row of `organization_key` a key that works. */
+export const GOOD = 'revoked_at IS NULL AND (not_after IS NULL OR not_after > now())';
 /** A key's use is written down at most this often. */
 const USED_EVERY_MS = 60_000;
 
 export function orgKeys(database: Database, salt: string): OrgKeys {
   const usedAt = new Map<string, number>();
-  const good = async (orgId: string): Promise<readonly string[]> => {
-    const { rows } = await database.query<{ generation: number }>(
+  const good = async (orgId: string, db: Queryable = database): Promise<readonly string[]> => {
+    const { rows } = await db.query<{ generation: number }>(
       `SELECT generation FROM organization_key WHERE org_id = $1 AND ${GOOD} ORDER BY generation DESC`,
       [orgId],
     );
@@ -66,8 +46,8 @@ export function orgKeys(database: Database, salt: string): OrgKeys {
       await noteUse(database, usedAt, orgId, generation);
       return { kind: 'node', orgId, generation };
     },
-    good: async (orgId) => (await good(orgId)).flatMap((text) => parseOrgKey(text) ?? []),
-    text: newest,
+    good: async (orgId, db) => (await good(orgId, db)).flatMap((text) => parseOrgKey(text) ?? []),
+    texts: (orgId) => good(orgId),
     signing: async (orgId) => {
       const parsed = parseOrgKey(await newest(orgId));
       if (!parsed) throw notFound(`good key of organization "${orgId}"`);
@@ -99,60 +79,8 @@ export async function insertFirstKey(tx: Queryable, orgId: string): Promise<void
   await tx.query(FIRST, [orgId]);
 }
 
-const LIST = `SELECT generation, created_at, not_after, revoked_at, last_used_at FROM organization_key
-WHERE org_id = $1 AND generation < $2 ORDER BY generation DESC LIMIT $3`;
-
-/** Shows an organization's keys. */
-export function keyRoutes(database: Database, salt: string): Feature {
-  return (app: App) => {
-    app.get(
-      '/api/orgs/:org_id/keys',
-      route({
-        id: 'listKeys',
-        tag: 'organizations',
-        summary: 'Keys of an organization, newest first',
-        description: 'The keys themselves are for admins; others see which there are.',
-        access: 'key.list',
-        params: OrgParams,
-        query: Type.Object(ListQuery, { additionalProperties: false }),
-        answers: { 200: Page(OrgKeyItem) },
-      }),
-      async (request, reply) => {
-        const { org_id: orgId } = request.params;
-        await mustExist(database, orgId);
-        const page = pageRequest(request.query, 1);
-        const before = page.after === undefined ? 2_147_483_647 : Number(page.after[0]);
-        const { rows } = await database.query<KeyRow>(LIST, [
-          orgId,
-          Number.isSafeInteger(before) ? before : 0,
-          page.limit + 1,
-        ]);
-        reply.header('cache-control', 'no-store');
-        const isShown = mayDo(request, 'key.show');
-        return pageOf(
-          rows,
-          page,
-          (row) => keyItem(row, isShown ? deriveOrgKey(salt, orgId, row.generation) : undefined),
-          (row) => [String(row.generation)],
-        );
-      },
-    );
-  };
-}
-
 /** @throws ProblemError when the organization is not there */
 export async function mustExist(db: Queryable, orgId: string): Promise<void> {
   const { rows } = await db.query('SELECT 1 FROM organization WHERE id = $1', [orgId]);
   if (rows.length === 0) throw notFound(`organization "${orgId}"`);
-}
-
-function keyItem({ generation, created_at, not_after, revoked_at, last_used_at }: KeyRow, key: string | undefined) {
-  return {
-    generation,
-    ...(key !== undefined && { key }),
-    created_at: created_at.toISOString(),
-    ...(not_after && { not_after: not_after.toISOString() }),
-    ...(revoked_at && { revoked_at: revoked_at.toISOString() }),
-    ...(last_used_at && { last_used_at: last_used_at.toISOString() }),
-  };
 }

@@ -105,6 +105,11 @@ describe('settings', () => {
     [{ exec_allow: ['System(rm)'] }, '/settings/exec_allow/0'],
     [{ exec_allow: 'Queue' }, '/settings/exec_allow'],
     [{ webhook_allow: [''] }, '/settings/webhook_allow/0'],
+    [{ webhook_allow: ['ok.example', '10.0.0.0/99'] }, '/settings/webhook_allow/1'],
+    [{ webhook_allow: ['http://crm.internal'] }, '/settings/webhook_allow/0'],
+    [{ webhook_allow: ['*.internal'] }, '/settings/webhook_allow/0'],
+    [{ webhook_allow: ['127.1'] }, '/settings/webhook_allow/0'],
+    [{ webhook_allow: ['0x7f000001'] }, '/settings/webhook_allow/0'],
     [{ gateway_requests_per_second: 0 }, '/settings/gateway_requests_per_second'],
     [{ gateway_requests_per_second: 1.5 }, '/settings/gateway_requests_per_second'],
     [{ colour: 'red' }, '/settings/colour'],
@@ -134,4 +139,19 @@ describe('settings', () => {
     expect(body.revision).toBeGreaterThan(before);
     expect((await one.api('GET', '/api/orgs/again/keys')).body.items).toMatchObject([{ generation: 2 }]);
   });
+});
+
+test('webhook_allow takes blocks, addresses and host names', async () => {
+  const webhook_allow = [
+    '10.0.0.0/8',
+    '192.168.1.7',
+    'fd00::/8',
+    '::1',
+    'localhost',
+    'crm.internal.',
+    'xn--bcher-kva.example',
+    'a_b.c1',
+  ];
+  const path = await newOrg({ webhook_allow });
+  expect((await one.api('GET', path)).body.settings).toEqual({ webhook_allow });
 });

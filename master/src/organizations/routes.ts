@@ -1,4 +1,5 @@
 import { CreateOrganization, Organization, OrgParams, type OrgSettings, PatchOrganization } from '@voiceoi/contracts';
+import { parseCidr } from '@voiceoi/kernel';
 import Type from 'typebox';
 import type { Database } from '../database/index.ts';
 import {
@@ -128,11 +129,24 @@ function mergeSettings(before: OrgSettings, patch: { readonly [name: string]: un
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null)) as OrgSettings;
 }
 
-function checkSettings({ timezone }: OrgSettings): void {
-  if (timezone === undefined || isTimeZone(timezone)) return;
-  throw validationFailed([
-    { path: '/settings/timezone', message: 'is not a time zone of the IANA database, such as America/New_York' },
-  ]);
+function checkSettings({ timezone, webhook_allow: allowed = [] }: OrgSettings): void {
+  const isZone = timezone === undefined || isTimeZone(timezone);
+  const notAZone = 'is not a time zone of the IANA database, such as America/New_York';
+  const notAllowable = 'is neither a CIDR block, such as 10.0.0.0/8, nor a host name';
+  const errors = [
+    ...(isZone ? [] : [{ path: '/settings/timezone', message: notAZone }]),
+    ...allowed.flatMap((entry, at) =>
+      isAllowable(entry) ? [] : [{ path: `/settings/webhook_allow/${at}`, message: notAllowable }],
+    ),
+  ];
+  if (errors.length > 0) throw validationFailed(errors);
+}
+
+const HOST_NAME = /^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?\.?$/i;
+
+/** What nodes can make nothing of would be believed to open something. A name ends with a letter's label: else it is an address that is written oddly. */
+function isAllowable(entry: string): boolean {
+  return parseCidr(entry) !== undefined || HOST_NAME.test(entry);
 }
 
 /** Intl also takes offsets such as `+05:00`: those are no zones, they know no summer time. */

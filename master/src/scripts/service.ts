@@ -138,6 +138,7 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
         ...(args && { args }),
         ...(variables && { variables }),
         ...(exec_allow && { exec_allow }),
+        secrets: await store.maskedSecrets(database, orgId),
       };
       return simulate(compiled.script, wanted as SimulationRequest);
     },

@@ -183,3 +183,10 @@ function script({ latest_version, row_version, created_at, updated_at, ...row }:
     updated_at: updated_at.toISOString(),
   };
 }
+
+/** The secrets of an organization with a mask for each value: a simulation needs that they are there, and shows all that it does. */
+export async function maskedSecrets(db: Queryable, orgId: string): Promise<ReadonlyMap<string, string>> {
+  const sql = 'SELECT name FROM secret WHERE org_id = $1 AND sealed IS NOT NULL';
+  const { rows } = await db.query<{ name: string }>(sql, [orgId]);
+  return new Map(rows.map(({ name }) => [name, '***']));
+}

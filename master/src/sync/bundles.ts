@@ -3,6 +3,7 @@ import type { Database } from '../database/index.ts';
 import { notFound } from '../http/index.ts';
 import type { ContentReader } from './content.ts';
 import { type EncodedText, encodedText } from './encoding.ts';
+import type { SecretSource } from './secret-source.ts';
 
 /** Where an organization's configuration is. */
 export interface Head {
@@ -29,7 +30,7 @@ export interface Bundles {
 interface KeptHead extends Head {
   /** An organization that was deleted and made anew counts its revisions anew. */
   readonly madeAt: number;
-  /** Good key generations: the way into the bus comes with the newest. */
+  /** Good key generations: the way into the bus comes with the newest, and secrets are sealed for each. */
   readonly keys: string;
 }
 
@@ -45,6 +46,7 @@ export type BusOf = (orgId: string) => Promise<Bundle['bus']>;
 export function bundles(
   database: Database,
   reader: ContentReader,
+  secretSource: SecretSource,
   busOf: BusOf,
   maxCharacters = 128 * 1024 * 1024,
 ): Bundles {
@@ -62,14 +64,18 @@ export function bundles(
     }
   };
   const prepare = async (orgId: string): Promise<Kept> => {
-    const { content, head } = await database.transaction(async (tx) => {
+    const { content, secrets, head } = await database.transaction(async (tx) => {
       // One moment for all statements: else the campaigns of a later revision could come under an earlier number.
       await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-      return { head: await readKeptHead(tx, orgId), content: await reader.read(tx, orgId) };
+      return {
+        head: await readKeptHead(tx, orgId),
+        content: await reader.read(tx, orgId),
+        secrets: await secretSource.entries(tx, orgId),
+      };
     });
     const sha256 = reader.sha256(content);
     const generated_at = new Date().toISOString();
-    const bundle: Bundle = { schema: 1, ...content, sha256, generated_at, secrets: [], bus: await busOf(orgId) };
+    const bundle: Bundle = { schema: 1, ...content, sha256, generated_at, secrets, bus: await busOf(orgId) };
     const made = { head, bundle: prepared(bundle) };
     keep(orgId, made);
     return made;

@@ -1,6 +1,7 @@
 import type { Change, ChangeItem } from '@voiceoi/contracts';
 import { type OrgKey, signChange } from '@voiceoi/kernel';
 import type { Queryable } from '../database/index.ts';
+import { type SecretSource, withSealed } from './secret-source.ts';
 
 interface ChangeRow {
   readonly revision: number;
@@ -16,6 +17,12 @@ export interface ChangeMessage {
   readonly text: string;
 }
 
+/** What makes changes of rows. */
+interface Signing {
+  readonly key: OrgKey;
+  readonly secrets: SecretSource;
+}
+
 /** A change whose text has more bytes than this is only announced; nodes fetch it. */
 const LONGEST_MESSAGE = 64 * 1024;
 
@@ -28,11 +35,11 @@ export async function changesSince(
   orgId: string,
   { epoch, revision }: { readonly epoch: string; readonly revision: number },
   limit: number,
-  key: OrgKey,
+  { key, secrets }: Signing,
 ): Promise<readonly ChangeMessage[]> {
   const { rows } = await db.query<ChangeRow>(SINCE, [orgId, revision, epoch, limit]);
   const unbroken = rows.filter((row, index) => row.revision === revision + index + 1);
-  return unbroken.map((row) => changeMessage(orgId, row, key));
+  return (await withSealed(unbroken, db, orgId, secrets)).map((row) => changeMessage(orgId, row, key));
 }
 
 const BETWEEN = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
@@ -44,10 +51,10 @@ export async function changesBetween(
   orgId: string,
   epoch: string,
   revisions: { readonly first: number; readonly last: number },
-  key: OrgKey,
+  { key, secrets }: Signing,
 ): Promise<readonly ChangeMessage[]> {
   const { rows } = await db.query<ChangeRow>(BETWEEN, [orgId, epoch, revisions.first, revisions.last]);
-  return rows.map((row) => changeMessage(orgId, row, key));
+  return (await withSealed(rows, db, orgId, secrets)).map((row) => changeMessage(orgId, row, key));
 }
 
 const UNPUBLISHED = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
@@ -58,10 +65,10 @@ export async function unpublishedChanges(
   db: Queryable,
   orgId: string,
   limit: number,
-  key: OrgKey,
+  { key, secrets }: Signing,
 ): Promise<readonly ChangeMessage[]> {
   const { rows } = await db.query<ChangeRow>(UNPUBLISHED, [orgId, limit]);
-  return rows.map((row) => changeMessage(orgId, row, key));
+  return (await withSealed(rows, db, orgId, secrets)).map((row) => changeMessage(orgId, row, key));
 }
 
 function changeMessage(orgId: string, row: ChangeRow, key: OrgKey): ChangeMessage {

@@ -9,6 +9,7 @@ import { changeFeed, type OrdersAfter } from './feed.ts';
 import { frameSource } from './frames.ts';
 import { type Revisions, revisions } from './revisions.ts';
 import { syncRoutes } from './routes.ts';
+import type { SecretSource } from './secret-source.ts';
 
 /** Configuration on its way to the nodes. */
 export interface Sync {
@@ -27,20 +28,22 @@ interface SyncOptions {
   /** Its node orders. */
   readonly ordersAfter: OrdersAfter;
   readonly busOf: BusOf;
+  readonly secrets: SecretSource;
   /** Told of each commit of configuration. */
   readonly onCommit: (orgId: string) => void;
   readonly log: Logger;
 }
 
 /** Puts the sync together. */
-export function startSync({ database, signingKey, ordersAfter, busOf, onCommit, log }: SyncOptions): Sync {
+export function startSync(options: SyncOptions): Sync {
+  const { database, signingKey, ordersAfter, busOf, secrets, onCommit, log } = options;
   const reader = contentReader();
-  const prepared = bundles(database, reader, busOf);
-  const catchUpFrom = catchUp(database, prepared, signingKey);
+  const prepared = bundles(database, reader, secrets, busOf);
+  const catchUpFrom = catchUp(database, prepared, signingKey, secrets);
   const frames = frameSource(catchUpFrom);
   const feed = changeFeed(database, frames, ordersAfter, log);
   return {
-    revisions: revisions(database, reader, (orgId) => {
+    revisions: revisions(database, reader, secrets, (orgId) => {
       feed.wake(orgId);
       onCommit(orgId);
     }),

@@ -1240,6 +1240,22 @@ describe('a secret', () => {
     expect(converted.last.end?.reason).not.toContain('abc');
   });
 
+  it('is masked as a whole where it begins with another one, or has several lines of which a failure quotes the first', () => {
+    const secrets = new Map([
+      ['short', 's3c'],
+      ['token', 's3cret'],
+      ['n', 'first line\nsecond line'],
+    ]);
+    const refused: EffectResult = { kind: 'failed', reason: 'cannot reach s3cret' };
+    const call = play(scriptOf({ a: step, end }), [refused], { ...bare, secrets });
+    expect(JSON.stringify(call.last.end)).not.toContain('ret');
+    for (const url of ['https://x.example/{{ int(secret.n) }}', 'https://x.example/{{ timestamp(secret.n) }}']) {
+      const converted = play(scriptOf({ a: { ...step, url }, end }), [], { ...bare, secrets });
+      expect(converted.last.end).toMatchObject({ outcome: 'failed', reason: expect.any(String) });
+      expect(JSON.stringify(converted.last.end)).not.toContain('line');
+    }
+  });
+
   it('that is computed with hinders nothing although a mask cannot be computed with', () => {
     const url = 'https://x.example/{{ int(secret.token) + 1 }}';
     const call = play(scriptOf({ a: { type: 'webhook', url, next: 'end' }, end }), [], {
@@ -1247,6 +1263,20 @@ describe('a secret', () => {
       secrets: new Map([['token', '41']]),
     });
     expect(call.effects[0]).toMatchObject({ url: 'https://x.example/42', masked: { url: '***' } });
+  });
+
+  it('is masked where an answer brings it back and the script says or notes it', () => {
+    const echo = {
+      a: { ...step, save: { v: 'input.response.body.echo' }, next: 'b' },
+      b: { type: 'say', as: 'letters', value: '{{ vars.v }}', next: 'c' },
+      c: { type: 'dispose', disposition: 'X', comment: 'got {{ vars.v }}', fields: { f: '{{ vars.v }}' }, next: 'end' },
+      end,
+    };
+    const echoed: EffectResult = { kind: 'response', status: 200, headers: {}, body: { echo: 's3cret' } };
+    const script = scriptOf(echo, { variables: { v: { type: 'string', default: '' } } });
+    const call = play(script, [echoed, { kind: 'played' }], context);
+    expect(call.last.end).toMatchObject({ outcome: 'completed', comment: 'got ***', fields: { f: '***' } });
+    expect(JSON.stringify([call.records, call.last.end])).not.toContain('s3cret');
   });
 
   it('that is not there is an error of the step', () => {

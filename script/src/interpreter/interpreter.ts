@@ -11,7 +11,7 @@ import type {
   Turn,
 } from '../protocol.ts';
 import type { Next } from '../steps/index.ts';
-import { askedFor, withoutSecrets, withResult } from './detail.ts';
+import { askedFor, withoutEchoes, withoutSecrets, withResult } from './detail.ts';
 import { Run } from './run.ts';
 import type { State } from './state.ts';
 import { initialVariables } from './variables.ts';
@@ -167,7 +167,7 @@ function finish(run: Run, finished: StepRecord[], outcome: string): void {
     outcome,
     at_ms: run.enteredAtMs,
     duration_ms: run.atMs - run.enteredAtMs,
-    detail: run.detail,
+    detail: run.detail.map((effect) => withoutEchoes(effect, run.context)),
   });
 }
 
@@ -179,7 +179,7 @@ function ended(run: Run, finished: StepRecord[], label: string, outcome: CallEnd
 function theEnd(run: Run, finished: readonly StepRecord[], outcome: CallEnd['outcome'], reason?: string): Turn {
   const end: CallEnd = {
     outcome: run.hungUp ? 'caller_hangup' : outcome,
-    ...run.disposed(),
+    ...withoutEchoes(run.disposed(), run.context),
     ...(run.arm !== undefined && { arm: run.arm }),
     ...(reason !== undefined && { reason: withoutSecrets(reason, run.context).slice(0, 512) }),
   };

@@ -171,7 +171,7 @@ function compileRequest(step: StepOf<'webhook'>, fields: FieldCompiler): (run: S
   };
   return (run) => ({
     method,
-    ...render(({ print }) => print(run.scope)),
+    ...render((template) => openText(template, run)),
     masked: render((template) => maskedText(template, run)),
   });
 }
@@ -179,6 +179,18 @@ function compileRequest(step: StepOf<'webhook'>, fields: FieldCompiler): (run: S
 type SecretTemplate = ReturnType<FieldCompiler['secretTemplate']>;
 type Show = (template: SecretTemplate) => string;
 type RenderJson = (show: Show) => Json;
+
+/** The text with its secrets. What goes wrong is told as it goes wrong with masks in their place: a message may quote part of a value, or its first line. */
+function openText(template: SecretTemplate, run: StepRun): string {
+  const { print, usesSecret } = template;
+  if (!usesSecret) return print(run.scope);
+  try {
+    return print(run.scope);
+  } catch {
+    print(run.maskedScope);
+    throw new ValueError('a text cannot be computed with the value of its secret');
+  }
+}
 
 /** What may be logged of a text. What cannot be computed with a mask in the secret’s place is masked as a whole. */
 function maskedText({ print, usesSecret }: SecretTemplate, run: StepRun): string {

@@ -1,0 +1,1 @@
+export { NO_SECRETS, type OpenedSecrets, openSecrets } from './open-secrets.ts';

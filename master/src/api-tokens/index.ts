@@ -1,0 +1,2 @@
+export { apiTokenRoutes } from './routes.ts';
+export { apiTokens, isApiToken } from './tokens.ts';
