@@ -36,8 +36,9 @@ export function logPartitions(database: Database): Partitions {
       const ahead = Array.from({ length: DAYS_AHEAD + 1 }, (_value, index) => shiftDay(dayOf(now), index));
       for (const table of LOG_TABLES) await ensure(table, ahead);
       const dropped: string[] = [];
+      const certainly = Math.min(now, await databaseNow(database));
       for (const table of LOG_TABLES)
-        dropped.push(...(await dropBefore(database, table, oldestKept(table, now, retentionDays))));
+        dropped.push(...(await dropBefore(database, table, oldestKept(table, certainly, retentionDays))));
       if (dropped.length > 0) known.clear();
       return dropped;
     },
@@ -47,6 +48,12 @@ export function logPartitions(database: Database): Partitions {
 async function make(tx: Queryable, table: LogTable, days: readonly string[]): Promise<void> {
   await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
   for (const day of days) await tx.query('SELECT make_log_partition($1, $2::date)', [table, day]);
+}
+
+/** What is dropped is gone: one clock that is ahead, of a master or of the database, must not decide it alone. */
+async function databaseNow(database: Database): Promise<number> {
+  const sql = 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now';
+  return (await database.query<{ now: number }>(sql)).rows[0]?.now ?? 0;
 }
 
 /** The first day that is kept; undefined: all are. */
@@ -63,7 +70,9 @@ async function dropBefore(database: Database, table: LogTable, day: string | und
   if (day === undefined) return [];
   const { rows } = await database.query<{ name: string }>(PARTITIONS, [table]);
   const first = `${table}_p${day.replaceAll('-', '')}`;
-  const old = rows.map(({ name }) => name).filter((name) => name < first);
+  // A default partition, or an archive that somebody has attached, has another name.
+  const isOurs = new RegExp(`^${table}_p\\d{8}$`);
+  const old = rows.map(({ name }) => name).filter((name) => isOurs.test(name) && name < first);
   for (const name of old) {
     await database.transaction(async (tx) => {
       await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
