@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Logger, Metrics } from '@voiceoi/kernel';
 import { DeadLetters } from './dead-letters.ts';
 import type { LogSink, SpoolStats } from './log-sink.ts';
-import type { QueuedRecord } from './record.ts';
+import { OverdueCalls } from './overdue-calls.ts';
+import type { KilledRecord, QueuedRecord } from './record.ts';
 import type { CutCall } from './recovery.ts';
 import { makeRoom } from './room.ts';
 import { SegmentLog } from './segment-log.ts';
@@ -19,7 +20,7 @@ interface DiskSpoolOptions {
   /** How soon records are sent. */
   readonly flushMs: number;
   /** The `call` record of a call that was in flight as the node was killed, from the text of its `call_start`; undefined when that cannot be read. */
-  readonly recordOfKilled: (start: string, endedAtMs: number) => QueuedRecord | undefined;
+  readonly recordOfKilled: (start: string, endedAtMs: number) => KilledRecord | undefined;
   /** Bytes that may wait, of all organizations together; 256 MiB by default. */
   readonly budgetBytes?: number;
   /** Bytes of each organization that may wait in memory while the disk is at fault; 8 MiB by default. */
@@ -30,6 +31,8 @@ interface DiskSpoolOptions {
   readonly retryMs?: number;
   /** How soon a disk that fails is tried again; 1,000 by default. */
   readonly diskRetryMs?: number;
+  /** How often calls that may have gone on elsewhere are looked at; 10,000 by default. */
+  readonly overdueMs?: number;
   /** How long the master may take to answer; 30,000 by default. */
   readonly timeoutMs?: number;
 }
@@ -63,6 +66,7 @@ class DiskSpool implements LogSink {
   readonly #memory: number;
   readonly #usage = { bytes: 0 };
   readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #overdue: OverdueCalls;
   readonly #droppedTotal;
   readonly #rejectedTotal;
   #dropped = 0;
@@ -78,6 +82,7 @@ class DiskSpool implements LogSink {
     this.#rejectedTotal = metrics.counter('voiceoi_log_rejected_total', 'Records that the master refused', []);
     const bytes = metrics.gauge('voiceoi_log_spool_bytes', 'Records that wait to be sent', []);
     Object.assign(bytes, { collect: () => bytes.set(this.#usage.bytes) });
+    this.#overdue = new OverdueCalls((orgId, record) => this.append(orgId, [record]), options.overdueMs ?? 10_000);
     this.#lanes = new Map([...keys].map(([orgId, key]) => [orgId, this.#makeLane(orgId, key)]));
   }
 
@@ -110,17 +115,23 @@ class DiskSpool implements LogSink {
   /** Takes up what a run before has left. */
   async recover(): Promise<void> {
     const lanes = [...this.#lanes.values()];
-    for (const { segments, letters } of lanes) {
+    for (const [orgId, { segments, letters }] of this.#lanes) {
       await letters.load();
       const cut = await segments.recover();
-      segments.append(cut.flatMap((call) => this.#recordOf(call)));
+      segments.append(
+        this.#overdue.sort(
+          orgId,
+          segments,
+          cut.flatMap((call) => this.#recordOf(call)),
+        ),
+      );
     }
     await Promise.all(lanes.map(({ segments }) => segments.forgetCut()));
     for (const { segments, sender } of lanes) if (segments.length > 0) sender.wake();
     this.#watchBudget();
   }
 
-  #recordOf({ start, lastWrittenAtMs }: CutCall): readonly QueuedRecord[] {
+  #recordOf({ start, lastWrittenAtMs }: CutCall): readonly KilledRecord[] {
     const record = this.#options.recordOfKilled(start.bytes.toString(), lastWrittenAtMs);
     if (!record) this.#options.log.error({ call_id: start.callId }, 'spool: the start of a call cannot be read');
     return record ? [record] : [];
@@ -153,6 +164,7 @@ class DiskSpool implements LogSink {
   }
 
   async stop(): Promise<void> {
+    this.#overdue.stop();
     const lanes = [...this.#lanes.values()];
     const over = AbortSignal.timeout(STOP_MS);
     const stopped = Promise.all(
