@@ -159,6 +159,8 @@ describe('a call that was in flight as its node was killed', () => {
     const second = await start();
     await vi.waitFor(() => expect(second.sink.stats().bytes).toBe(0));
     expect(sent('call')).toEqual(['short', 'long']);
+    const endedAtMs = Number(master.records.find(({ n, kind }) => n === 'long' && kind === 'call')?.['endedAtMs']);
+    expect(Math.abs(Date.now() - endedAtMs)).toBeLessThan(5000);
     await start();
     await second.sink.flush(1000);
     expect(sent('call')).toEqual(['short', 'long']);
@@ -247,6 +249,14 @@ describe('damage', () => {
     const { sink } = await start();
     await vi.waitFor(() => expect(sink.stats().bytes).toBe(0));
     expect(numbers()).toEqual(['1', '4']);
+  });
+
+  test('is not what another version of this spool has left: that is kept for it', async () => {
+    const other = Buffer.concat([Buffer.from('voispl2\n'), readFileSync(path()).subarray(8)]);
+    writeFileSync(path(), other);
+    const { lines } = await start();
+    expect(readFileSync(path())).toEqual(other);
+    expect(lines.some(({ msg }) => msg.includes('cannot be read'))).toBe(true);
   });
 
   test('behind a whole segment, or a file of nothing but damage, does no harm', async () => {
