@@ -35,3 +35,15 @@ test('partitions that somebody else has made are theirs to drop', async () => {
   expect(await logPartitions(db).keep(Date.now(), 90)).toEqual(['call_record_p20220101']);
   expect(await partitions()).toEqual(expect.arrayContaining(['call_record_archive', 'call_record_default']));
 });
+
+test('a partition that somebody holds on to keeps no other one from going', async () => {
+  const days = ['2022-03-01', '2022-03-02'];
+  await logPartitions(db).ensure('call_record', days);
+  await logPartitions(db).ensure('activity_record', days);
+  await db.query('CREATE VIEW report AS SELECT * FROM call_record_p20220301');
+  await expect(logPartitions(db).keep(Date.now(), 90)).rejects.toThrow('call_record_p20220301');
+  expect(await partitions()).not.toContain('call_record_p20220302');
+  expect(await partitions()).toContain('call_record_p20220301');
+  await db.query('DROP VIEW report');
+  expect(await logPartitions(db).keep(Date.now(), 90)).toEqual(['call_record_p20220301']);
+});
