@@ -100,7 +100,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       memberRoutes(scoped.database, invitations({ database, auth, publicUrl: settings.PUBLIC_URL }), isHttps),
       keyRoutes(scoped.database, settings.SYNC_SECRET_SALT),
       campaignRoutes(scoped.database, changes),
-      scriptRoutes(scoped.database, changes, scripts),
+      scriptRoutes(scoped.database, changes, scriptService(scoped.database, changes)),
       sync.routes,
       nodes.routes,
       logRoutes({ database, partitions, retentionDays, metrics, log }),
