@@ -112,7 +112,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       secretRoutes(scoped.database, changes, rest),
       apiTokenRoutes(scoped.database),
       campaignRoutes(scoped.database, changes),
-      scriptRoutes(scoped.database, changes, scripts),
+      scriptRoutes(scoped.database, changes, scriptService(scoped.database, changes)),
       sync.routes,
       nodes.routes,
       logRoutes({ database, partitions, retentionDays, metrics, log }),

@@ -1,4 +1,4 @@
-import { CallRecord } from '@voiceoi/contracts';
+import { CallRecord, CallStartRecord } from '@voiceoi/contracts';
 import { Check } from 'typebox/value';
 import { describe, expect, test } from 'vitest';
 import { killedRecord, startRecord } from './records.ts';
@@ -37,6 +37,20 @@ describe('the record of a call that its node was killed in', () => {
   test('never ends before it began', () => {
     const record = JSON.parse(killedRecord(start.text, 0)?.text ?? '');
     expect(record).toMatchObject({ ended_at: '2026-11-24T08:25:21.123Z', duration_ms: 0 });
+  });
+
+  test('waits, for a call that another node may go on with, until that one must have ended', () => {
+    const endsByMs = identity.startedAtMs + 600_000;
+    const { text } = startRecord({ ...identity, endsByMs }, undefined);
+    expect(Check(CallStartRecord, JSON.parse(text))).toBe(true);
+    const record = killedRecord(text, endsByMs + 86_400_000);
+    expect(record?.notBeforeMs).toBeGreaterThan(endsByMs + 60_000);
+    expect(JSON.parse(record?.text ?? '')).toMatchObject({
+      ended_at: '2026-11-24T08:35:21.123Z',
+      duration_ms: 600_000,
+    });
+    expect(record?.text).not.toContain('ends_by');
+    expect(killedRecord(start.text, endsByMs)?.notBeforeMs).toBeUndefined();
   });
 
   test('is none when the start is none', () => {

@@ -1,7 +1,8 @@
-import { type CallOutcome, type CallRecord, CallStartRecord } from '@voiceoi/contracts';
+import { type CallOutcome, type CallRecord, CallStartRecord, Timestamp } from '@voiceoi/contracts';
 import type { CallEnd, StepRecord } from '@voiceoi/script';
+import Type, { type Static } from 'typebox';
 import { Check } from 'typebox/value';
-import type { QueuedRecord } from '../spool/index.ts';
+import type { KilledRecord, QueuedRecord } from '../spool/index.ts';
 import { uuidv7 } from './uuid.ts';
 
 /** What all records of a call share. */
@@ -16,6 +17,8 @@ export interface CallIdentity {
   readonly caller: string;
   /** Epoch milliseconds. */
   readonly startedAtMs: number;
+  /** When a call that any node may go on with must be over; undefined for one that ends with its connection. Epoch milliseconds. */
+  readonly endsByMs?: number;
 }
 
 /** How a call went, beside what its script says. Milliseconds. */
@@ -75,7 +78,8 @@ function what({ campaignId, scriptId, version, isCanary, caller }: CallIdentity)
 }
 
 export function startRecord(identity: CallIdentity, leadId: string | undefined): QueuedRecord {
-  const text = `${opening('call_start', identity, identity.startedAtMs)}${what(identity)}${outside('lead_id', leadId)},"started_at":"${time(identity.startedAtMs)}"}`;
+  const endsBy = identity.endsByMs === undefined ? '' : `,"ends_by":"${time(identity.endsByMs)}"`;
+  const text = `${opening('call_start', identity, identity.startedAtMs)}${what(identity)}${outside('lead_id', leadId)},"started_at":"${time(identity.startedAtMs)}"${endsBy}}`;
   return { text, kind: 'start', callId: identity.callId };
 }
 
@@ -108,12 +112,14 @@ export function callRecord(
 
 /**
  * The record of a call that its node was killed in, from its `call_start` and the last time at which that node wrote anything; undefined when the
- * start is none of the contract's. Steps are written as a call ends, so none are known.
+ * start is none of the contract's. Steps are written as a call ends, so none are known. One that may go on elsewhere waits until it must be over.
  */
-export function killedRecord(startText: string, endedAtMs: number): QueuedRecord | undefined {
-  const start = parseStart(startText);
-  if (!start) return undefined;
-  const endedAt = Math.max(endedAtMs, Date.parse(start.started_at));
+export function killedRecord(startText: string, endedAtMs: number): KilledRecord | undefined {
+  const found = parseStart(startText);
+  if (!found) return undefined;
+  const { ends_by, ...start } = found;
+  const endsByMs = ends_by === undefined ? Number.POSITIVE_INFINITY : Date.parse(ends_by);
+  const endedAt = Math.max(Math.min(endedAtMs, endsByMs), Date.parse(start.started_at));
   const record: CallRecord = {
     ...start,
     id: uuidv7(),
@@ -125,13 +131,18 @@ export function killedRecord(startText: string, endedAtMs: number): QueuedRecord
     reason: 'the node was killed',
     steps: 0,
   };
-  return { text: JSON.stringify(record), kind: 'call', callId: start.call_id };
+  const queued = { text: JSON.stringify(record), kind: 'call', callId: start.call_id } as const;
+  return ends_by === undefined ? queued : { ...queued, notBeforeMs: endsByMs + KILLED_GRACE_MS };
 }
 
-function parseStart(text: string): CallStartRecord | undefined {
+/** A little more than what a node that plays the call waits for at its end (turn-call.ts): that one's record comes first. */
+const KILLED_GRACE_MS = 120_000;
+const Start = Type.Object({ ...CallStartRecord.properties, ends_by: Type.Optional(Timestamp) });
+
+function parseStart(text: string): Static<typeof Start> | undefined {
   try {
     const start: unknown = JSON.parse(text);
-    return Check(CallStartRecord, start) ? start : undefined;
+    return Check(Start, start) ? start : undefined;
   } catch {
     return undefined;
   }

@@ -43,6 +43,7 @@ export function turnIdentity(saved: SavedCall, orgId: string, nodeId: string): C
     isCanary: saved.canary,
     caller: saved.caller.number,
     startedAtMs: saved.started_at,
+    endsByMs: saved.until,
   };
 }
 

@@ -160,6 +160,8 @@ describe('a call that was in flight as its node was killed', () => {
     const second = await start();
     await vi.waitFor(() => expect(second.sink.stats().bytes).toBe(0));
     expect(sent('call')).toEqual(['short', 'long']);
+    const endedAtMs = Number(master.records.find(({ n, kind }) => n === 'long' && kind === 'call')?.['endedAtMs']);
+    expect(Math.abs(Date.now() - endedAtMs)).toBeLessThan(5000);
     await start();
     await second.sink.flush(1000);
     expect(sent('call')).toEqual(['short', 'long']);
@@ -177,6 +179,45 @@ describe('a call that was in flight as its node was killed', () => {
     await vi.waitFor(() => expect(sink.stats().bytes).toBe(0));
     expect(sent('start')).toEqual([]);
     expect(sent('call')).toContain('long');
+  });
+});
+
+describe('a call that was in flight as its node was killed, and that any node may go on with', () => {
+  const later = (notBeforeMs: number) => ({
+    overdueMs: 10,
+    recordOfKilled: (start: string, endedAtMs: number) => ({ ...recordOfKilled(start, endedAtMs), notBeforeMs }),
+  });
+
+  test('has failed when it must be over, and not before, over further restarts too', async () => {
+    await leave([record('a', 'start')]);
+    for (let restart = 0; restart < 2; restart++) {
+      const { sink } = await start(later(Date.now() + 60_000));
+      await sink.flush(1000);
+      await vi.waitFor(() => expect(sink.stats().bytes).toBe(0));
+      await sink.stop();
+    }
+    expect(sent('call')).toEqual([]);
+    const { sink } = await start(later(Date.now() + 100));
+    await vi.waitFor(() => expect(sent('call')).toEqual(['a']));
+    await sink.stop();
+    const last = await start(later(0));
+    await last.sink.flush(1000);
+    expect(sent('call')).toEqual(['a']);
+  });
+
+  test('has the one record that it comes to when it goes on here', async () => {
+    await leave([record('a', 'start')]);
+    const { sink } = await start(later(Date.now() + 300));
+    sink.append('abc', [record('a', 'call'), record('b', 'start')]);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await sink.flush(1000);
+    expect(master.records.filter(({ kind }) => kind === 'call')).toEqual([
+      expect.not.objectContaining({ isKilled: true }),
+    ]);
+    await sink.stop();
+    const last = await start();
+    await last.sink.flush(1000);
+    expect(sent('call')).toEqual(['a', 'b']);
   });
 });
 
@@ -209,6 +250,14 @@ describe('damage', () => {
     const { sink } = await start();
     await vi.waitFor(() => expect(sink.stats().bytes).toBe(0));
     expect(numbers()).toEqual(['1', '4']);
+  });
+
+  test('is not what another version of this spool has left: that is kept for it', async () => {
+    const other = Buffer.concat([Buffer.from('voispl2\n'), readFileSync(path()).subarray(8)]);
+    writeFileSync(path(), other);
+    const { lines } = await start();
+    expect(readFileSync(path())).toEqual(other);
+    expect(lines.some(({ msg }) => msg.includes('cannot be read'))).toBe(true);
   });
 
   test('behind a whole segment, or a file of nothing but damage, does no harm', async () => {

@@ -149,7 +149,7 @@ describe('records', () => {
     expect(await text()).toContain('voiceoi_log_rejected_total 1');
   });
 
-  test.each([500, 502, 503, 429, 408, 401, 403, 301, 'cut' as const])(
+  test.each([500, 502, 503, 429, 408, 401, 403, 404, 405, 301, 200, 204, 'cut' as const])(
     'are kept and sent again after %s',
     async (status) => {
       const { sink, lines } = await start();

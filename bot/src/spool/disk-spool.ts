@@ -3,7 +3,8 @@ import type { Logger, Metrics } from '@voiceoi/kernel';
 import type { KeyRing } from '../keys/index.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { LogSink, SpoolStats } from './log-sink.ts';
-import type { QueuedRecord } from './record.ts';
+import { OverdueCalls } from './overdue-calls.ts';
+import type { KilledRecord, QueuedRecord } from './record.ts';
 import type { CutCall } from './recovery.ts';
 import { makeRoom } from './room.ts';
 import { SegmentLog } from './segment-log.ts';
@@ -20,7 +21,7 @@ interface DiskSpoolOptions {
   /** How soon records are sent. */
   readonly flushMs: number;
   /** The `call` record of a call that was in flight as the node was killed, from the text of its `call_start`; undefined when that cannot be read. */
-  readonly recordOfKilled: (start: string, endedAtMs: number) => QueuedRecord | undefined;
+  readonly recordOfKilled: (start: string, endedAtMs: number) => KilledRecord | undefined;
   /** Bytes that may wait, of all organizations together; 256 MiB by default. */
   readonly budgetBytes?: number;
   /** Bytes of each organization that may wait in memory while the disk is at fault; 8 MiB by default. */
@@ -31,6 +32,8 @@ interface DiskSpoolOptions {
   readonly retryMs?: number;
   /** How soon a disk that fails is tried again; 1,000 by default. */
   readonly diskRetryMs?: number;
+  /** How often calls that may have gone on elsewhere are looked at; 10,000 by default. */
+  readonly overdueMs?: number;
   /** How long the master may take to answer; 30,000 by default. */
   readonly timeoutMs?: number;
 }
@@ -70,6 +73,7 @@ class FolderSpool implements DiskSpool {
   readonly #memory: number;
   readonly #usage = { bytes: 0 };
   readonly #lanes = new Map<string, Lane>();
+  readonly #overdue: OverdueCalls;
   readonly #droppedTotal;
   readonly #rejectedTotal;
   #dropped = 0;
@@ -88,6 +92,7 @@ class FolderSpool implements DiskSpool {
     options.keys.onChange(({ added, renewed }) => {
       for (const orgId of [...added, ...renewed]) this.#lanes.get(orgId)?.sender.retry();
     });
+    this.#overdue = new OverdueCalls((orgId, record) => this.append(orgId, [record]), options.overdueMs ?? 10_000);
   }
 
   #makeLane(orgId: string): Lane {
@@ -125,10 +130,16 @@ class FolderSpool implements DiskSpool {
   async recover(orgIds: readonly string[]): Promise<void> {
     const made = orgIds.map((orgId) => [orgId, this.#makeLane(orgId)] as const);
     const lanes = made.map(([, lane]) => lane);
-    for (const { segments, letters } of lanes) {
+    for (const [orgId, { segments, letters }] of made) {
       await letters.load();
       const cut = await segments.recover();
-      segments.append(cut.flatMap((call) => this.#recordOf(call)));
+      segments.append(
+        this.#overdue.sort(
+          orgId,
+          segments,
+          cut.flatMap((call) => this.#recordOf(call)),
+        ),
+      );
     }
     await Promise.all(lanes.map(({ segments }) => segments.forgetCut()));
     for (const [orgId, lane] of made) this.#lanes.set(orgId, lane);
@@ -136,7 +147,7 @@ class FolderSpool implements DiskSpool {
     this.#watchBudget();
   }
 
-  #recordOf({ start, lastWrittenAtMs }: CutCall): readonly QueuedRecord[] {
+  #recordOf({ start, lastWrittenAtMs }: CutCall): readonly KilledRecord[] {
     const record = this.#options.recordOfKilled(start.bytes.toString(), lastWrittenAtMs);
     if (!record) this.#options.log.error({ call_id: start.callId }, 'spool: the start of a call cannot be read');
     return record ? [record] : [];
@@ -169,6 +180,7 @@ class FolderSpool implements DiskSpool {
   }
 
   async stop(): Promise<void> {
+    this.#overdue.stop();
     const lanes = [...this.#lanes.values()];
     const over = AbortSignal.timeout(STOP_MS);
     const stopped = Promise.all(

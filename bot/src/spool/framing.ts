@@ -68,8 +68,16 @@ export function readFrames(buffer: Buffer, from: number, isTrusted = false): Fra
   return { records, end: at };
 }
 
+/** Whether a file was written by another version of the spool: it is no damage. */
+export function isOfOtherVersion(buffer: Buffer): boolean {
+  return /^voispl[0-9]\n$/.test(buffer.toString('latin1', 0, FILE_HEADER.length)) && !isOfThisVersion(buffer);
+}
+
+function isOfThisVersion(buffer: Buffer): boolean {
+  return buffer.subarray(0, FILE_HEADER.length).equals(FILE_HEADER);
+}
+
 /** Reads a whole file of frames; none when it does not begin as one. */
 export function readFrameFile(buffer: Buffer): Frames {
-  const isOurs = buffer.subarray(0, FILE_HEADER.length).equals(FILE_HEADER);
-  return isOurs ? readFrames(buffer, FILE_HEADER.length) : { records: [], end: 0 };
+  return isOfThisVersion(buffer) ? readFrames(buffer, FILE_HEADER.length) : { records: [], end: 0 };
 }

@@ -1,3 +1,3 @@
 export { type DiskSpool, diskSpool } from './disk-spool.ts';
 export type { LogSink, SpoolStats } from './log-sink.ts';
-export type { QueuedRecord } from './record.ts';
+export type { KilledRecord, QueuedRecord } from './record.ts';

@@ -55,4 +55,13 @@ describe('open calls', () => {
     await calls.add([start('b')]);
     expect(await known()).toEqual(['b']);
   });
+
+  test('are known that come after damage', async () => {
+    await new OpenCalls(path).add([start('a'), start('b')]);
+    truncateSync(path, statSync(path).size - 1);
+    const after = new OpenCalls(path);
+    await after.load();
+    await after.add([start('c')]);
+    expect(await known()).toEqual(['a', 'c']);
+  });
 });

@@ -23,9 +23,13 @@ export class OpenCalls {
 
   /** Reads what is there; what comes behind damage is not known. */
   async load(): Promise<readonly SpooledRecord[]> {
-    const bytes = await readFile(this.#path).catch(() => Buffer.alloc(0));
-    for (const record of readFrameFile(bytes).records) this.#note(record);
-    this.#bytes = bytes.length;
+    const bytes = await readFile(this.#path).catch((error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? Buffer.alloc(0) : undefined,
+    );
+    const { records, end } = readFrameFile(bytes ?? Buffer.alloc(0));
+    for (const record of records) this.#note(record);
+    // What comes behind damage could not be read: the next that comes has the file written anew.
+    this.#bytes = bytes && end === bytes.length ? end : Number.POSITIVE_INFINITY;
     return [...this.#starts.values()];
   }
 
@@ -47,8 +51,10 @@ export class OpenCalls {
   async clear(): Promise<void> {
     if (this.#bytes === 0) return;
     this.#starts.clear();
-    this.#bytes = 0;
+    // Until it is gone: what came behind what is left in it would begin with a header in its midst.
+    this.#bytes = Number.POSITIVE_INFINITY;
     await rm(this.#path, { force: true });
+    this.#bytes = 0;
   }
 
   #note(record: SpooledRecord): void {

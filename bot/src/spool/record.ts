@@ -8,6 +8,12 @@ export interface QueuedRecord {
   readonly callId: string;
 }
 
+/** The `call` record of a call that was cut. */
+export interface KilledRecord extends QueuedRecord {
+  /** Another node may play the call until then, and its record is the true one: the first that comes counts. Epoch milliseconds. */
+  readonly notBeforeMs?: number;
+}
+
 /** A record as the spool keeps it: its text as bytes. */
 export interface SpooledRecord {
   readonly bytes: Buffer;

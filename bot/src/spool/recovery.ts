@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Logger } from '@voiceoi/kernel';
 import type { SpooledRecord } from './record.ts';
 import type { Segment } from './segment.ts';
@@ -29,7 +30,11 @@ export async function readLeft({ orgId, folder, openCalls, log }: RecoveryOption
   const segments: Segment[] = [];
   const starts = new Map(openCalls.map((start) => [start.callId, start]));
   const ended = new Set<string>();
-  let lastWrittenAtMs = 0;
+  // Calls whose start is in no segment any more may be all that is left: the folder tells when the last segment came or went.
+  let lastWrittenAtMs = await stat(folder).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
   const unreadable = (error: unknown): void =>
     log.error({ org: orgId, err: error }, 'spool: what is left from before cannot be read');
   const numbers = (await leftSegments(folder).catch(unreadable)) ?? [];

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '@voiceoi/kernel';
-import { readFrameFile } from './framing.ts';
+import { isOfOtherVersion, readFrameFile } from './framing.ts';
 import type { SpooledRecord } from './record.ts';
 import { fileOf, Segment } from './segment.ts';
 
@@ -94,6 +94,8 @@ export async function readLeftSegment(folder: string, number: number): Promise<L
   const path = segmentPath(folder, number);
   const { mtimeMs } = await stat(path);
   const bytes = await readFile(path);
+  // A node that was set back to an earlier version must not lose what the later one has left.
+  if (isOfOtherVersion(bytes)) throw new Error(`${path} is of another version of the spool`);
   const { records, end } = readFrameFile(bytes);
   if (records.length === 0) await rm(path);
   else if (end < bytes.length) await truncate(path, end);

@@ -78,10 +78,20 @@ export class SegmentLog implements RecordQueue {
     return cut;
   }
 
-  /** The calls that were cut have their records now. */
+  /** Of a call that was cut, and of which nobody knows yet whether it is over. */
+  keepOpen(callId: string): void {
+    this.#inFlight.add(callId);
+  }
+
+  /** The call has no record yet. */
+  isOpen(callId: string): boolean {
+    return this.#inFlight.has(callId);
+  }
+
+  /** The calls that were cut have their records now, but for those that are kept open. */
   async forgetCut(): Promise<void> {
     await this.settled();
-    if (this.#commit.isBroken) return;
+    if (this.#commit.isBroken || this.#inFlight.size > 0) return;
     // The disk has to have the records before what they were made of is gone.
     await this.#serial.run(() => this.#writeAll(true)).catch(() => {});
     await this.#openCalls.clear().catch((error: unknown) => this.#tellOfRest(error));

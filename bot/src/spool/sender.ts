@@ -216,10 +216,11 @@ function lettersOf(batch: readonly SpooledRecord[], sent: Exclude<Sent, Later>):
 }
 
 function readAnswer({ status, retryAfter, text }: PostAnswer): Sent {
-  if (status >= 200 && status <= 299) return { kind: 'stored', rejected: rejectedIn(text) };
+  // The contract's one answer: a page of a proxy or of something else that listens there says 200, and has stored nothing.
+  if (status === 202) return { kind: 'stored', rejected: rejectedIn(text) };
   if (status === 413) return { kind: 'too_large' };
   // A key that is refused may be good again after its rotation, and a proxy in between may send elsewhere for a while: the records are kept.
-  const isForGood = status >= 400 && status <= 499 && ![401, 403, 408, 429].includes(status);
+  const isForGood = status >= 400 && status <= 499 && ![401, 403, 404, 405, 408, 429].includes(status);
   if (isForGood) return { kind: 'refused', why: `the master answered ${status}` };
   const seconds = Number(retryAfter);
   return { kind: 'later', afterMs: seconds > 0 ? seconds * 1000 : undefined, why: `the master answered ${status}` };

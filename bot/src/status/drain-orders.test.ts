@@ -13,13 +13,16 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'voiceoi-drain-'));
   changes = 0;
 });
-afterEach(() => {
+afterEach(async () => {
+  // What is still being written would come back into a folder that is being removed.
+  await Promise.all(started.splice(0).map((drains) => drains.saved()));
   rmSync(folder, { recursive: true, force: true });
 });
 
 const path = () => join(folder, 'kept', 'drain.json');
-const start = (orgs: readonly string[] = ['abc'], nodeId = 'n1'): Promise<DrainOrders> =>
-  drainOrders(
+const started: DrainOrders[] = [];
+const start = async (orgs: readonly string[] = ['abc'], nodeId = 'n1'): Promise<DrainOrders> => {
+  const drains = await drainOrders(
     {
       nodeId,
       keys: ringOf(...orgs),
@@ -30,6 +33,9 @@ const start = (orgs: readonly string[] = ['abc'], nodeId = 'n1'): Promise<DrainO
       changes++;
     },
   );
+  started.push(drains);
+  return drains;
+};
 
 function nested(levels: number): unknown {
   return JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);

@@ -24,15 +24,17 @@ const EVERY_MS = 30 * 60_000;
 /** Days ahead are made long before they come, and ingestion makes what is missing: a round that fails costs nothing. */
 export function startHousekeeping({ database, partitions, retentionDays, log }: HousekeepingOptions): Housekeeping {
   const look = async (now: number): Promise<void> => {
-    try {
-      const dropped = await partitions.keep(now, retentionDays);
-      const trimmed = await trimChangeLog(database);
-      await trimSignIns(database);
-      await trimInvitations(database);
-      if (dropped.length > 0 || trimmed > 0) log.info({ dropped, trimmed_changes: trimmed }, 'old records dropped');
-    } catch (error) {
-      log.warn({ err: error }, 'housekeeping will try again');
-    }
+    // One that fails, perhaps every time, keeps none of the others from being done.
+    const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> =>
+      work().catch((error: unknown) => {
+        log.warn({ err: error }, 'housekeeping will try again');
+        return undefined;
+      });
+    const dropped = (await attempt(() => partitions.keep(now, retentionDays))) ?? [];
+    const trimmed = (await attempt(() => trimChangeLog(database))) ?? 0;
+    await attempt(() => trimSignIns(database));
+    await attempt(() => trimInvitations(database));
+    if (dropped.length > 0 || trimmed > 0) log.info({ dropped, trimmed_changes: trimmed }, 'old records dropped');
   };
   const timer = setInterval(() => void look(Date.now()), EVERY_MS).unref();
   return { look, stop: () => clearInterval(timer) };

@@ -122,6 +122,16 @@ describe('POST /api/sync/logs', () => {
     expect(await storedInAll()).toBe(before + 2);
   });
 
+  test('rejects a record that nests without end in a field that nobody knows, and stores the rest', async () => {
+    const [good, bad] = [JSON.stringify(callRecord()), JSON.stringify(callRecord())];
+    const deep = `${bad.slice(0, -1)},"later":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
+    const { status, body } = await post(`${deep}\n${good}`, NDJSON);
+    expect([status, body]).toEqual([
+      202,
+      { accepted: 1, duplicates: 0, rejected: [{ index: 0, code: 'INVALID', message: expect.any(String) }] },
+    ]);
+  });
+
   test('stores what callers bring in although Postgres does not take it as it is', async () => {
     const odd = 'a\0b\ud800c';
     const call = callRecord({

@@ -2,7 +2,7 @@ import type { LogRecord } from '@voiceoi/contracts';
 
 /** Postgres' `integer`. */
 const GREATEST_INTEGER = 2_147_483_647;
-/** Deepest nesting within `detail`; Postgres and JSON.stringify have bounds of their own, far beyond. */
+/** Deepest nesting within a field; Postgres and JSON.stringify have bounds of their own, far beyond. */
 const DEEPEST = 32;
 /** Fields that hold a moment. */
 const MOMENTS = ['occurred_at', 'started_at', 'answered_at', 'ended_at', 'since'] as const;
@@ -18,9 +18,12 @@ export function storabilityProblem(record: LogRecord): string | undefined {
     const moment = fields[name];
     if (moment !== undefined && !isMoment(moment)) return `/${name} is no moment that exists: ${moment}`;
   }
-  if (record.type !== 'call_event') return undefined;
-  if (record.seq > GREATEST_INTEGER) return `/seq is greater than ${GREATEST_INTEGER}`;
-  return nestsDeeper(record.detail, DEEPEST) ? `/detail nests more than ${DEEPEST} levels deep` : undefined;
+  if (record.type === 'call_event') {
+    if (record.seq > GREATEST_INTEGER) return `/seq is greater than ${GREATEST_INTEGER}`;
+    if (nestsDeeper(record.detail, DEEPEST)) return `/detail nests more than ${DEEPEST} levels deep`;
+  }
+  // Records are open: what a later version of the node adds, or somebody else, is kept and so has to be bounded too.
+  return nestsDeeper(record, DEEPEST + 1) ? `nests more than ${DEEPEST} levels deep within a field` : undefined;
 }
 
 /** Of the shape of a timestamp the schema is sure; the 31st of February has it too, and the year 0 is none to Postgres. */
