@@ -11,5 +11,6 @@ export * from './org-key.ts';
 export * from './pause.ts';
 export * from './redis.ts';
 export * from './settings/index.ts';
+export * from './url-signature.ts';
 export * from './version.ts';
 export * from './young-generation.ts';
