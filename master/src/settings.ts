@@ -27,6 +27,7 @@ export const MASTER_VARIABLES = {
   PUBLIC_URL: url('http://localhost:4000').about('address of the master as people and nodes see it'),
   HOST: text('0.0.0.0').about('address to listen on'),
   PORT: port(4000).about('API'),
+  GATEWAY_AGI_PORT: port().about('AGI gateway: passes calls on to nodes; off without it'),
   OPS_PORT: port(9464).about('/healthz, /readyz, /metrics'),
   DRAIN_SECONDS: integer({ min: 0, max: 3600, default: 20 }).about(
     'how long requests in flight may go on as the process ends',
@@ -52,7 +53,8 @@ export type ServiceSettings = Pick<
   | 'PORT'
   | 'DRAIN_SECONDS'
   | 'LOG_RETENTION_DAYS'
->;
+> &
+  Partial<Pick<MasterSettings, 'GATEWAY_AGI_PORT'>>;
 
 /** A pool's configuration from the settings. */
 export function poolConfig(settings: Values<typeof DATABASE_VARIABLES>) {

@@ -4,6 +4,7 @@ export {
   actorOf,
   mayDo,
   type Principal,
+  queryOf,
   requirePermission,
   userIdOf,
 } from './access.ts';
