@@ -8,7 +8,7 @@ import Type from 'typebox';
 import { type App, type Feature, notFound, ProblemError, queryOf, route } from '../http/index.ts';
 import type { OrgKeys } from '../keys/index.ts';
 import { cappedBytes } from './capped-bytes.ts';
-import type { Forwarder, Outgoing } from './forward.ts';
+import type { Forwarded, Forwarder, Outgoing } from './forward.ts';
 import { answerHeaders, type Headers, requestHeaders } from './headers.ts';
 import type { Candidate, Flight, NodeLoads } from './node-choice.ts';
 import type { OrgViews } from './org-views.ts';
@@ -143,7 +143,9 @@ async function forward(
     tried.add(node.key);
     const flight = loads.start('request', node);
     const headers = { ...request.headers, 'x-organization-secret': node.secret };
-    const result = await forwarder.send(node.url, node.isFromLoopback, { ...request, headers });
+    const result = await forwarder
+      .send(node.url, node.isFromLoopback, { ...request, headers })
+      .catch((error: Error): Forwarded => ({ kind: 'failed', error, isTimeout: false }));
     if (result.kind === 'answer') {
       requests.inc({ outcome: 'answered' });
       return answer(reply, result.response, flight);
