@@ -27,6 +27,8 @@ export const PERMISSIONS = {
   'canary.write': 'editor',
   'script.write': 'editor',
   'script.publish': 'editor',
+  /** Sending a call over the gateway: it runs a script, which may do whatever its editor may have it do. */
+  'call.place': 'editor',
   'organization.write': 'admin',
   'member.write': 'admin',
   'key.show': 'admin',

@@ -12,5 +12,6 @@ export * from './pause.ts';
 export * from './redis.ts';
 export * from './sealed-secret.ts';
 export * from './settings/index.ts';
+export * from './url-signature.ts';
 export * from './version.ts';
 export * from './young-generation.ts';

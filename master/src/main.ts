@@ -29,7 +29,8 @@ if (commandLine.kind === 'run') await run(commandLine.values);
 else sayAndEnd(commandLine);
 
 async function check(settings: Partial<MasterSettings>): Promise<readonly SettingsProblem[]> {
-  const ports = (['PORT', 'OPS_PORT'] as const).map((name) => ({ name, host: settings.HOST, port: settings[name] }));
+  const names = ['PORT', 'OPS_PORT', 'GATEWAY_AGI_PORT'] as const;
+  const ports = names.map((name) => ({ name, host: settings.HOST, port: settings[name] }));
   return [...checkRedisSettings(settings), ...(await checkPorts(ports))];
 }
 

@@ -6,6 +6,7 @@ import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
 import { campaignRoutes } from './campaigns/index.ts';
 import { type Database, migrate, scopedDatabase } from './database/index.ts';
+import { createGateway } from './gateway/index.ts';
 import { startHousekeeping } from './housekeeping/index.ts';
 import { type App, createApp } from './http/index.ts';
 import { keyRoutes, type OrgKeys, orgKeys } from './keys/index.ts';
@@ -91,6 +92,8 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
     bus.announce(order.org_id, JSON.stringify(order));
   };
   const nodes = startNodes({ database: scoped.database, whole: database, orders, announce, log });
+  const publicUrl = settings.PUBLIC_URL;
+  const gateway = createGateway({ database: scoped.database, whole: database, keys, publicUrl, log, metrics });
   const changes = sync.revisions;
   const scripts = scriptService(database, changes);
   const app = await createApp({
@@ -115,6 +118,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       scriptRoutes(scoped.database, changes, scriptService(scoped.database, changes)),
       sync.routes,
       nodes.routes,
+      gateway.routes,
       logRoutes({ database, partitions, retentionDays, metrics, log }),
       agentRoutes(scoped.database),
       callRoutes(scoped.database),
@@ -131,6 +135,10 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
     administrator,
     listen: async () => {
       await app.listen({ host: settings.HOST, port: settings.PORT });
+      if (settings.GATEWAY_AGI_PORT !== undefined) {
+        const agiPort = await gateway.listenForAgi(settings.HOST, settings.GATEWAY_AGI_PORT);
+        log.info({ gateway_agi_port: agiPort }, 'the AGI gateway is listening');
+      }
       const address = app.server.address();
       return typeof address === 'object' && address ? address.port : settings.PORT;
     },
@@ -144,7 +152,9 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       sync.stop();
       nodes.stop();
       housekeeping.stop();
-      await Promise.race([app.close(), sleep(settings.DRAIN_SECONDS * 1000)]);
+      const drainMs = settings.DRAIN_SECONDS * 1000;
+      await Promise.all([Promise.race([app.close(), sleep(drainMs)]), gateway.stop(drainMs)]);
+      gateway.close();
       // Behind the last commit, so that what can be published still is; the rest is found by the next master.
       await bus.stop();
     },

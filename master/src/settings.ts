@@ -28,6 +28,7 @@ export const MASTER_VARIABLES = {
   TRUST_PROXY: cidrs().about('addresses of reverse proxies, whose X-Forwarded-For is believed; of nobody without it'),
   HOST: text('0.0.0.0').about('address to listen on'),
   PORT: port(4000).about('API'),
+  GATEWAY_AGI_PORT: port().about('AGI gateway: passes calls on to nodes; off without it'),
   OPS_PORT: port(9464).about('/healthz, /readyz, /metrics'),
   DRAIN_SECONDS: integer({ min: 0, max: 3600, default: 20 }).about(
     'how long requests in flight may go on as the process ends',
@@ -54,7 +55,8 @@ export type ServiceSettings = Pick<
   | 'PORT'
   | 'DRAIN_SECONDS'
   | 'LOG_RETENTION_DAYS'
->;
+> &
+  Partial<Pick<MasterSettings, 'GATEWAY_AGI_PORT'>>;
 
 /** A pool's configuration from the settings. */
 export function poolConfig(settings: Values<typeof DATABASE_VARIABLES>) {

@@ -34,7 +34,7 @@ export type StandaloneSettings = Values<typeof STANDALONE_VARIABLES>;
 
 /** What only trying shows: ports and the data folder. */
 export async function checkStandalone(settings: Partial<StandaloneSettings>): Promise<readonly SettingsProblem[]> {
-  const names = ['PORT', 'AGI_PORT', 'HTTP_PORT', 'OPS_PORT'] as const;
+  const names = ['PORT', 'AGI_PORT', 'HTTP_PORT', 'OPS_PORT', 'GATEWAY_AGI_PORT'] as const;
   const ports = names.map((name) => ({ name, host: settings.HOST, port: settings[name] }));
   return [...checkRedisSettings(settings), ...(await checkPorts(ports)), ...(await checkDataDir(settings.DATA_DIR))];
 }

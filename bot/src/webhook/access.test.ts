@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { Problem } from '@voiceoi/contracts';
+import { signUrl } from '@voiceoi/kernel';
 import { Check } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startNode, type TestNode, testKey } from '../../../test/services/webhook-node.ts';
-import { urlSignature } from './signed-url.ts';
 import { twilioSignature } from './twilio-signature.ts';
 
 const abc = testKey('abc');
@@ -44,7 +44,7 @@ describe('an organization’s key', () => {
 
   test('that is wrong is not made up for by a good signature', async () => {
     const exp = inAMinute();
-    const query = `?exp=${exp}&kid=1&sig=${urlSignature(abc.key, { method: 'POST', path }, exp, '')}`;
+    const query = `?${signUrl(abc.key, { method: 'POST', path, exp: Number(exp) })}`;
     expect(await statusOf(query, {})).toBe(200);
     expect(await statusOf(query, { 'x-organization-secret': xyz.text })).toBe(403);
   });
@@ -53,8 +53,7 @@ describe('an organization’s key', () => {
 describe('a signed URL', () => {
   const signed = (exp: string, key = abc.key, rest: { method?: string; path?: string; hash?: string } = {}): string => {
     const { method = 'POST', path: signedPath = path, hash = '' } = rest;
-    const sig = urlSignature(key, { method, path: signedPath }, exp, hash);
-    return `?exp=${exp}&kid=${key.generation}&sig=${sig}`;
+    return `?${signUrl(key, { method, path: signedPath, exp: Number(exp), bodySha256: hash })}`;
   };
 
   test('lets in until it expires', async () => {
@@ -141,8 +140,7 @@ describe('the address that a gateway was called by', () => {
 
   test('is not believed of anybody else', async () => {
     const exp = inAMinute();
-    const sig = urlSignature(abc.key, { method: 'POST', path }, exp, '');
-    const query = `?dialect=twiml&exp=${exp}&kid=1&sig=${sig}`;
+    const query = `?dialect=twiml&${signUrl(abc.key, { method: 'POST', path, exp: Number(exp) })}`;
     expect((await actionOf({ 'x-voiceoi-public-url': publicUrl }, query)).startsWith(node.url)).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
-import { type OrgKey, parseOrgKey, sameSecret } from '@voiceoi/kernel';
+import { createHash } from 'node:crypto';
+import { type OrgKey, parseOrgKey, sameSecret, verifyUrl } from '@voiceoi/kernel';
 import { type Refusal, refusal } from './problem.ts';
-import { isSignedUrl } from './signed-url.ts';
 import { isTwilioSignature } from './twilio-signature.ts';
 
 /** A key of an organization, as text and taken apart. */
@@ -68,7 +68,8 @@ export function lookAtBody(
   const { method, path, query, target, twilioSignature } = credentials;
   const url = own(target, proofs);
   const keys = proofs.keysOf(orgId).map(({ key }) => key);
-  if (query.has('sig') && isSignedUrl(keys, { method, path, query, body }, proofs.now())) return { url };
+  const bodySha256 = createHash('sha256').update(body).digest('hex');
+  if (verifyUrl(keys, query.toString(), { method, path, bodySha256 }, proofs.now())) return { url };
   if (isForm && twilioSignature !== undefined) {
     const token = proofs.secretOf(orgId, 'twilio_auth_token') ?? '';
     if (isTwilioSignature(token, url, new URLSearchParams(body.toString('utf8')), twilioSignature)) return { url };

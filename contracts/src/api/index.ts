@@ -1,6 +1,7 @@
 export * from './agents.ts';
 export * from './auth.ts';
 export * from './calls.ts';
+export * from './gateway.ts';
 export * from './keys.ts';
 export * from './members.ts';
 export * from './nodes.ts';

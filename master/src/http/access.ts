@@ -8,6 +8,7 @@ import {
   type Rank,
   type Role,
 } from '@voiceoi/contracts';
+import { hasUrlSignature } from '@voiceoi/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { notFound, ProblemError } from './problems.ts';
@@ -48,6 +49,8 @@ export type Access =
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** A signed URL will do instead; the route checks it, since its body belongs to it (gateway/signed-request.ts). */
+    takesSignedUrl?: boolean;
   }
   interface FastifyRequest {
     principal: Principal;
@@ -72,6 +75,7 @@ export function accessGuard(authenticators: Authenticators) {
       request.principal = await nodePrincipal(request, authenticators);
       return checkNodeOrg(request, request.principal);
     }
+    if (request.routeOptions.config.takesSignedUrl && hasUrlSignature(queryOf(request))) return checkOrgId(request);
     request.principal = await userPrincipal(request, authenticators);
     if (access === 'user') return void userIdOf(request);
     if (PERMISSIONS[access] !== 'superadmin') await rankInOrganization(request, authenticators);
@@ -119,6 +123,19 @@ async function rankInOrganization(request: FastifyRequest, { role }: Authenticat
   const rank = isOrgId.Check(orgId) ? await role(principal.id, orgId) : undefined;
   if (!rank) throw notFound(`organization "${orgId}"`);
   request.principal = { ...principal, rank };
+}
+
+/** The query as it stands. */
+export function queryOf({ raw }: FastifyRequest): string {
+  const url = raw.url ?? '';
+  const at = url.indexOf('?');
+  return at < 0 ? '' : url.slice(at + 1);
+}
+
+/** Of a request that nobody stands behind yet. @throws ProblemError when its organization cannot be one */
+function checkOrgId(request: FastifyRequest): void {
+  const { org_id: orgId } = request.params as { readonly org_id: string };
+  if (!isOrgId.Check(orgId)) throw notFound(`organization "${orgId}"`);
 }
 
 /** What somebody is: their role in the organization of the path, or superadmin. */

@@ -5,6 +5,7 @@ export {
   mayDo,
   mayGrant,
   type Principal,
+  queryOf,
   requirePermission,
   userIdOf,
 } from './access.ts';

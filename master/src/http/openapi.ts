@@ -9,6 +9,7 @@ import type { App } from './feature.ts';
 import { PROBLEMS, type ProblemCode } from './problems.ts';
 
 const BEARER = [{ bearer: [] }];
+const BEARER_OR_SIGNED = [{ bearer: [] }, { urlSignature: [] }];
 const NODE = [{ organizationSecret: [] }, { syncToken: [] }];
 
 /** OpenAPI 3.1 at `/api/openapi.json`, and a page for people at `/api/docs`. */
@@ -26,11 +27,20 @@ export async function registerOpenApi(app: App): Promise<void> {
         ].join(' '),
       },
       servers: [{ url: '/' }],
-      tags: ['auth', 'organizations', 'members', 'campaigns', 'scripts', 'nodes', 'calls', 'sync', 'service'].map(
-        (name) => ({
-          name,
-        }),
-      ),
+      tags: [
+        'auth',
+        'organizations',
+        'members',
+        'campaigns',
+        'scripts',
+        'nodes',
+        'calls',
+        'gateway',
+        'sync',
+        'service',
+      ].map((name) => ({
+        name,
+      })),
       components: {
         securitySchemes: {
           bearer: {
@@ -43,6 +53,12 @@ export async function registerOpenApi(app: App): Promise<void> {
             in: 'header',
             name: 'X-Organization-Secret',
             description: 'Organization key',
+          },
+          urlSignature: {
+            type: 'apiKey',
+            in: 'query',
+            name: 'sig',
+            description: 'With exp and kid: a URL of POST /api/orgs/{org_id}/signed-urls',
           },
           syncToken: { type: 'apiKey', in: 'header', name: 'X-Sync-Token', description: 'Organization key' },
         },
@@ -58,6 +74,8 @@ interface RouteDescription {
   readonly tag: string;
   readonly summary: string;
   readonly access: Access;
+  /** A signed URL will do instead of it. */
+  readonly takesSignedUrl?: boolean;
   readonly description?: string;
   readonly params?: TSchema;
   readonly query?: TSchema;
@@ -76,7 +94,7 @@ type SchemaOf<D> = FastifySchema &
   (D extends { readonly query: infer Q } ? { querystring: Q } : unknown);
 
 interface RouteOptions<D> {
-  readonly config: { readonly access: Access };
+  readonly config: { readonly access: Access; readonly takesSignedUrl?: boolean };
   readonly schema: SchemaOf<D>;
 }
 
@@ -89,14 +107,21 @@ export function route<const D extends RouteDescription>(description: D): RouteOp
     summary,
     ...(description.description && { description: description.description }),
     ...(isAction(access) && { 'x-permission': access, 'x-required-role': PERMISSIONS[access] }),
-    security: access === 'public' ? [] : access === 'node' ? NODE : BEARER,
+    security: securityOf(description),
     ...(params && { params }),
     ...(query && { querystring: query }),
     ...(body && { body }),
     ...(description.headers && { headers: { type: 'object', properties: description.headers } }),
     response: responses(description),
   };
-  return { config: { access }, schema: schema as unknown as SchemaOf<D> };
+  const config = { access, ...(description.takesSignedUrl && { takesSignedUrl: true }) };
+  return { config, schema: schema as unknown as SchemaOf<D> };
+}
+
+function securityOf({ access, takesSignedUrl }: RouteDescription): readonly object[] {
+  if (access === 'public') return [];
+  if (access === 'node') return NODE;
+  return takesSignedUrl ? BEARER_OR_SIGNED : BEARER;
 }
 
 function responses(description: RouteDescription): { readonly [status: string]: object } {

@@ -19,6 +19,9 @@ export const PROBLEMS = {
   SCRIPT_INVALID: { status: 422, title: 'The script has errors' },
   TOO_MANY_REQUESTS: { status: 429, title: 'Too many requests' },
   INTERNAL: { status: 500, title: 'Something went wrong here' },
+  NODE_FAILED: { status: 502, title: 'The node did not answer as it should' },
+  NO_NODE: { status: 503, title: 'No node can take it now' },
+  NODE_TIMEOUT: { status: 504, title: 'The node did not answer in time' },
   OVERLOADED: { status: 503, title: 'Busy: try again shortly' },
 } as const satisfies { readonly [code: string]: { readonly status: number; readonly title: string } };
 

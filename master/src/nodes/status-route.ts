@@ -1,7 +1,9 @@
 import { NodeStatus, NodeStatusAnswer } from '@voiceoi/contracts';
+import { cidrMatcher } from '@voiceoi/kernel';
+import type { FastifyRequest } from 'fastify';
 import type { Database } from '../database/index.ts';
 import { type App, type Principal, ProblemError, route } from '../http/index.ts';
-import { saveStatus } from './store.ts';
+import { type Provenance, saveStatus } from './store.ts';
 
 /** Where nodes report. */
 export function statusRoute(app: App, database: Database): void {
@@ -18,12 +20,25 @@ export function statusRoute(app: App, database: Database): void {
       answers: { 200: NodeStatusAnswer },
       problems: ['NOT_FOUND'],
     }),
-    async ({ body, principal }) => {
+    async (request) => {
+      const { body, principal } = request;
       const entry = ownEntry(body, principal);
-      const { state, revision } = await saveStatus(database, body, entry);
+      const { state, revision } = await saveStatus(database, body, entry, provenance(request));
       return { organizations: [{ org_id: entry.org_id, state, revision }] };
     },
   );
+}
+
+const isLoopback = cidrMatcher(['127.0.0.0/8', '::1/128']);
+
+/** What the master itself knows of a status: the gateway trusts what the node says no further than that. */
+function provenance({ principal, socket, headers }: FastifyRequest): Provenance {
+  // A proxy on this machine connects from here whoever it speaks for.
+  const isProxied = ['x-forwarded-for', 'forwarded', 'via', 'x-real-ip'].some((name) => headers[name] !== undefined);
+  return {
+    from_loopback: !isProxied && isLoopback(socket.remoteAddress ?? ''),
+    generation: principal.kind === 'node' ? principal.generation : 0,
+  };
 }
 
 /** @throws ProblemError when the status says nothing of the key's organization */

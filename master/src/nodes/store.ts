@@ -2,8 +2,16 @@ import type { DrainState, NodeItem, NodeStatus } from '@voiceoi/contracts';
 import type { Database, Queryable } from '../database/index.ts';
 import { notFound } from '../http/index.ts';
 
-/** A status as it is kept: that of one organization alone. */
-interface StoredStatus extends Omit<NodeStatus, 'organizations'> {
+/** What the master knows of a status beside what it says. */
+export interface Provenance {
+  /** Straight from the master's own machine. */
+  readonly from_loopback: boolean;
+  /** Of the key that it came with. */
+  readonly generation: number;
+}
+
+/** A status as it is kept: that of one organization alone. Masters of an earlier version write no provenance. */
+interface StoredStatus extends Omit<NodeStatus, 'organizations'>, Partial<Provenance> {
   readonly organization: NodeStatus['organizations'][number];
 }
 
@@ -35,8 +43,9 @@ export async function saveStatus(
   db: Queryable,
   { organizations: _all, ...node }: NodeStatus,
   organization: NodeStatus['organizations'][number],
+  provenance: Provenance,
 ): Promise<Wanted> {
-  const status: StoredStatus = { ...node, organization };
+  const status: StoredStatus = { ...node, ...provenance, organization };
   const orgId = organization.org_id;
   const { rows } = await db.query<Wanted>(SAVE, [orgId, node.node_id, JSON.stringify(status)]);
   const [wanted] = rows;
@@ -75,6 +84,46 @@ export async function getNode(
   return nodeItem(row);
 }
 
+/** A node as the gateway sees it. */
+export interface ServingNode {
+  readonly nodeId: string;
+  readonly advertiseUrl: string;
+  readonly advertiseAgi: string;
+  readonly calls: { readonly active: number; readonly capacity: number };
+  /** Tells one report from the next. */
+  readonly report: string;
+  readonly ageMs: number;
+  readonly isFromLoopback: boolean;
+  /** Of the key that it reported with. */
+  readonly generation: number | undefined;
+}
+
+/** More would be no pool, but somebody with a key who makes names up. */
+const MOST_SERVING = 2_000;
+const SERVING = `SELECT t.*, extract(epoch FROM clock_timestamp() - t.last_seen_at)::float8 * 1000 AS age_ms
+FROM (${SELECT}) t WHERE NOT t.is_lost ORDER BY t.last_seen_at DESC LIMIT ${MOST_SERVING}`;
+
+/** Nodes that take new calls of an organization: they have its configuration, and are neither lost nor draining. */
+export async function servingNodes(
+  db: Queryable,
+  orgId: string,
+  lostAfterSeconds: number,
+): Promise<readonly ServingNode[]> {
+  const { rows } = await db.query<Row & { readonly age_ms: number }>(SERVING, [orgId, lostAfterSeconds]);
+  return rows
+    .filter((row) => effectiveState(row) === 'active' && row.status.organization.applied !== null)
+    .map(({ node_id, last_seen_at, status, age_ms }) => ({
+      nodeId: node_id,
+      advertiseUrl: status.advertise_url,
+      advertiseAgi: status.advertise_agi,
+      calls: status.calls,
+      report: last_seen_at.toISOString(),
+      ageMs: age_ms,
+      isFromLoopback: status.from_loopback === true,
+      generation: status.generation,
+    }));
+}
+
 /** A node that is to drain is remembered however long it is away: it would come back and take calls. */
 const FORGET = `DELETE FROM node_status s WHERE s.last_seen_at < now() - interval '7 days'
 AND NOT EXISTS (SELECT 1 FROM node_order n WHERE n.org_id = s.org_id AND n.node_id = s.node_id AND n.state = 'draining')`;
@@ -88,7 +137,7 @@ export async function forgetLostNodes(database: Database): Promise<void> {
 }
 
 function nodeItem(row: Row): NodeItem {
-  const { organization, spool: _spool, state: _state, ...node } = row.status;
+  const { organization, spool: _spool, state: _state, from_loopback: _from, generation: _key, ...node } = row.status;
   const { org_id: _orgId, state: _ordered, ...configuration } = organization;
   return {
     ...node,
