@@ -1,5 +1,6 @@
 import type { NodeOrder } from '@voiceoi/contracts';
 import type { Logger, Metrics, Readiness, RedisAddress, RedisConnections } from '@voiceoi/kernel';
+import { auditRoutes, originOf, withOrigin } from './audit/index.ts';
 import { accessTokens, authRoutes, authService, ensureAdministrator } from './auth/index.ts';
 import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
@@ -89,6 +90,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const scripts = scriptService(database, changes);
   const app = await createApp({
     inScope: scoped.run,
+    asFrom: (request, work) => withOrigin(originOf(request), work),
     log,
     metrics,
     authenticators: { user: auth.authenticate, node: keys.authenticate, role: roles.in },
@@ -97,6 +99,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       authRoutes(auth, isHttps),
       organizationRoutes(scoped.database, changes),
       memberRoutes(scoped.database, invitations({ database, auth, publicUrl: settings.PUBLIC_URL }), isHttps),
+      auditRoutes(scoped.database),
       keyRoutes(scoped.database, settings.SYNC_SECRET_SALT),
       campaignRoutes(scoped.database, changes),
       scriptRoutes(scoped.database, changes, scripts),
