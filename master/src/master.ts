@@ -68,7 +68,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const scoped = scopedDatabase(database);
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const roles = memberRoles(database);
-  const auth = authService({ database, tokens: accessTokens(settings.JWT_SECRET), memberships: roles.of });
+  const auth = authService({ database, tokens: accessTokens(settings.JWT_SECRET), memberships: roles.of, log });
   const isHttps = settings.PUBLIC_URL.startsWith('https:');
   const orders = nodeOrders(database, keys.signing);
   const signing = { signingKey: keys.signing, goodKeys: keys.good };

@@ -19,7 +19,7 @@ export const SECRET_FIELDS = [
 
 const SECRET_NAME = new RegExp(`^(.*[_-])?(${SECRET_FIELDS.join('|')})$`, 'i');
 /** Organization keys and API tokens as text, in whatever field they stand. */
-const SECRET_TEXT = /voi[a-z]?_[\w.-]{16,}/g;
+const SECRET_TEXT = /\bvoi[a-z]?_[\w.-]{16,}/g;
 const REDACTED = '[redacted]';
 /** Above it, a field is kept as its hash alone: whole documents are in the versions of scripts. */
 const FIELD_BYTES = 16 * 1024;

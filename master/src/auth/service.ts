@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Me, Membership } from '@voiceoi/contracts';
+import type { Logger } from '@voiceoi/kernel';
 import * as audit from '../audit/index.ts';
 import type { Database, Queryable } from '../database/index.ts';
 import { type Principal, ProblemError, validationFailed } from '../http/index.ts';
@@ -35,11 +36,12 @@ interface PasswordChange {
 interface AuthOptions {
   readonly database: Database;
   readonly tokens: AccessTokens;
+  readonly log: Logger;
   memberships(userId: string): Promise<readonly Membership[]>;
 }
 
-export function authService({ database, tokens, memberships }: AuthOptions): AuthService {
-  const verify = passwordVerifier(database);
+export function authService({ database, tokens, memberships, log }: AuthOptions): AuthService {
+  const verify = passwordVerifier(database, log);
   const startSession = sessionStarter(tokens);
   return {
     verify,
@@ -68,7 +70,7 @@ export function authService({ database, tokens, memberships }: AuthOptions): Aut
   };
 }
 
-function passwordVerifier(database: Database): AuthService['verify'] {
+function passwordVerifier(database: Database, log: Logger): AuthService['verify'] {
   const limits = signInLimits(database);
   // Unknown users cost the same time as known ones: their password is checked against this.
   const nobody = hashPassword(randomBytes(16).toString('hex'));
@@ -80,6 +82,8 @@ function passwordVerifier(database: Database): AuthService['verify'] {
     const fits = await verifyPassword(password, user?.password_hash ?? (await nobody));
     if (!user || !fits) {
       await limits.fail(who);
+      // Not what was typed: people type passwords there too.
+      log.warn({ user_id: user?.id, address }, 'a sign-in failed');
       throw new ProblemError('BAD_CREDENTIALS', 'E-mail or password is wrong');
     }
     // Guesses that were sent at the same time have failed meanwhile: the right one among them must not get through.
