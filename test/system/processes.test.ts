@@ -191,12 +191,12 @@ describe.skipIf(postgresSkipReason())('master and bot as processes of their own,
     const all = run();
     expect(await all.exited, all.output()).toBe(0);
     expect(all.output()).toMatch(/^\d+ chains, \d+ entries hold, 0 chains broken\.$/m);
-    const head = /^-:\d+:[0-9a-f]{64}$/m.exec(all.output())?.[0] ?? '';
-    const one = run('--org', '-', '--known', head);
+    const head = /^_instance:\d+:[0-9a-f]{64}$/m.exec(all.output())?.[0] ?? '';
+    const one = run('--org', '_instance', '--known', head);
     expect(await one.exited, one.output()).toBe(0);
-    const other = run('--org', '-', '--known', head.replace(/[0-9a-f]{64}$/, '0'.repeat(64)));
+    const other = run('--org', '_instance', '--known', head.replace(/[0-9a-f]{64}$/, '0'.repeat(64)));
     expect(await other.exited, other.output()).toBe(1);
-    expect(other.output()).toMatch(/^-: entry \d+ is not the one whose hash was kept/m);
+    expect(other.output()).toMatch(/^_instance: entry \d+ is not the one whose hash was kept/m);
     const misuse = run('--orgs', 'abc');
     expect(await misuse.exited, misuse.output()).toBe(2);
   });

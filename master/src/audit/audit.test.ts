@@ -83,7 +83,7 @@ describe('an entry', () => {
 
   test('of a sign-in is in the chain of the instance and shown to no organization; one that failed has none', async () => {
     const entries = async () =>
-      (await one.database.query(`SELECT action, actor FROM audit_log WHERE org_id = '-' ORDER BY seq`)).rows;
+      (await one.database.query(`SELECT action, actor FROM audit_log WHERE org_id = '_instance' ORDER BY seq`)).rows;
     const before = await entries();
     const { email } = admin;
     const signIn = (password: string) => one.api('POST', '/api/auth/login', { email, password });

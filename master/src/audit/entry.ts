@@ -22,7 +22,7 @@ export interface AuditEntry {
 export const NO_HASH: Uint8Array = new Uint8Array(32);
 
 /** The chain of what belongs to no organization: sign-ins, passwords. No organization can have this id, and no request's scope shows it. */
-export const INSTANCE = '-';
+export const INSTANCE = '_instance';
 
 /** SHA-256 over the hash before and the RFC 8785 text of the entry. */
 export function chainHash(previous: Uint8Array, entry: AuditEntry): Uint8Array {

@@ -7,7 +7,7 @@ export function headText({ orgId, entries, hash }: ChainReport): string {
 
 /** @throws Error for a text that `headText` did not make */
 export function parseHead(text: string): KnownEntry {
-  const [, orgId, seq, hash] = /^([a-z0-9-]+):(\d+):([0-9a-f]{64})$/.exec(text) ?? [];
+  const [, orgId, seq, hash] = /^([a-z0-9_-]+):(\d+):([0-9a-f]{64})$/.exec(text) ?? [];
   if (orgId === undefined || seq === undefined || hash === undefined)
     throw new Error(`--known takes a line of an earlier verify-audit, such as abc:42:9f86…; it is "${text}"`);
   return { orgId, seq: Number(seq), hash };
