@@ -1,5 +1,7 @@
+import { parseArgs } from 'node:util';
 import { collectSettings, describeProblems, EXIT_SETTINGS, email, secret } from '@voiceoi/kernel';
 import { Pool } from 'pg';
+import * as audit from './audit/index.ts';
 import { createAdministrator } from './auth/index.ts';
 import { type Database, migrate, POSTGRES_TYPES, postgresDatabase } from './database/index.ts';
 import { DATABASE_VARIABLES, poolConfig } from './settings.ts';
@@ -17,7 +19,8 @@ const VARIABLES = {
 };
 
 const [name = '--help', ...argv] = process.argv.slice(2);
-const { values, problems } = collectSettings(VARIABLES, { argv, env: process.env });
+const { words, known = [], org, misuse } = wordsOf(name, argv);
+const { values, problems } = collectSettings(VARIABLES, { argv: words, env: process.env });
 
 const COMMANDS: { readonly [name: string]: Command } = {
   migrate: {
@@ -40,16 +43,24 @@ const COMMANDS: { readonly [name: string]: Command } = {
     help: 'after a restore of a backup: every node takes its whole configuration anew',
     run: async (database) => {
       const epoch = crypto.randomUUID();
-      await database.query('UPDATE instance SET epoch = $1', [epoch]);
+      await database.transaction(async (tx) => {
+        await tx.query('UPDATE instance SET epoch = $1', [epoch]);
+        const after = { epoch };
+        await audit.record(tx, { orgId: audit.INSTANCE, action: 'instance.new_epoch', target: 'instance', after });
+      });
       return `The epoch is ${epoch} now. Restart the masters.`;
     },
+  },
+  'verify-audit': {
+    help: 'check the chains of the audit log, or one with --org ID; --known LINE (of an earlier run, kept elsewhere) must hold still',
+    run: async (database) => audit.describeChains(await audit.verifyAudit(database, known.map(audit.parseHead), org)),
   },
 };
 
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 if (name === '--help' || name === '-h') console.log(help());
-else if (name === 'verify-audit') fail('verify-audit comes with the audit log, in a later version.', 1);
 else if (!command) fail(`There is no command "${name}".\n\n${help()}`, 2);
+else if (misuse !== undefined) fail(misuse, 2);
 else if (problems.length > 0) fail(describeProblems(problems), EXIT_SETTINGS);
 else await run(command);
 
@@ -65,11 +76,33 @@ async function run({ run: work }: Command): Promise<void> {
   };
   const database = postgresDatabase(new Pool({ ...poolConfig(settings), types: POSTGRES_TYPES }));
   try {
-    console.log(await work(database));
+    console.log(await audit.withOrigin(audit.systemOrigin(`admin ${name}`), () => work(database)));
   } catch (error) {
     fail(error instanceof Error ? error.message || 'The database cannot be reached.' : String(error), 1);
   } finally {
     await database.close();
+  }
+}
+
+interface Words {
+  readonly words: readonly string[];
+  readonly known?: readonly string[];
+  readonly org?: string;
+  readonly misuse?: string;
+}
+
+/** Only verify-audit takes options beside settings. */
+function wordsOf(command: string, args: readonly string[]): Words {
+  if (command !== 'verify-audit') return { words: args };
+  try {
+    const { values: given, positionals } = parseArgs({
+      args: [...args],
+      options: { org: { type: 'string' }, known: { type: 'string', multiple: true } },
+      allowPositionals: true,
+    });
+    return { words: positionals, ...given };
+  } catch (error) {
+    return { words: [], misuse: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -79,7 +112,6 @@ function help(): string {
     'Usage: npm run admin -- COMMAND [KEY=VALUE…]   (the database as for a master: DB_HOST, DB_PASS_FILE, …)',
     '',
     ...lines,
-    '  verify-audit  comes with the audit log, in a later version',
   ].join('\n');
 }
 

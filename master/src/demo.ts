@@ -1,4 +1,5 @@
 import { demoScript } from '@voiceoi/script';
+import * as audit from './audit/index.ts';
 import { insertCampaign } from './campaigns/index.ts';
 import type { Database } from './database/index.ts';
 import { insertFirstKey } from './keys/index.ts';
@@ -13,12 +14,20 @@ export const DEMO = { orgId: 'abc', campaignId: '123', scriptId: 'demo' } as con
 export async function ensureDemo(database: Database, master: Master): Promise<boolean> {
   const { rows } = await database.query('SELECT 1 FROM organization LIMIT 1');
   if (rows.length > 0) return false;
+  await audit.withOrigin(audit.systemOrigin(FIRST_START), () => makeDemo(database, master));
+  return true;
+}
+
+const FIRST_START = 'first start';
+
+async function makeDemo(database: Database, master: Master): Promise<void> {
   const { orgId, campaignId, scriptId } = DEMO;
-  const actor = 'first start';
+  const actor = FIRST_START;
   await database.transaction(async (tx) => {
     await insertOrganization(tx, orgId, 'Demo', {});
     await insertFirstKey(tx, orgId);
     await insertScript(tx, orgId, scriptId, 'Demo', { ...demoScript });
+    await audit.record(tx, { orgId, action: 'organization.create', target: `organization/${orgId}`, after: DEMO });
   });
   await master.scripts.publish({ orgId, actor }, scriptId, 'The demo of the first start');
   const campaign = {
@@ -29,6 +38,9 @@ export async function ensureDemo(database: Database, master: Master): Promise<bo
     variables: {},
     lead_variables: [],
   };
-  await master.revisions.change({ orgId, actor }, (tx) => insertCampaign(tx, orgId, campaignId, campaign));
-  return true;
+  await master.revisions.change({ orgId, actor }, async (tx) => {
+    await insertCampaign(tx, orgId, campaignId, campaign);
+    const after = { id: campaignId, ...campaign };
+    await audit.record(tx, { orgId, action: 'campaign.create', target: `campaign/${campaignId}`, after });
+  });
 }

@@ -1,6 +1,7 @@
 import type { NodeOrder } from '@voiceoi/contracts';
 import type { Logger, Metrics, Readiness, RedisAddress, RedisConnections } from '@voiceoi/kernel';
 import { apiTokenRoutes, apiTokens, isApiToken } from './api-tokens/index.ts';
+import { auditRoutes, originOf, withOrigin } from './audit/index.ts';
 import { accessTokens, authRoutes, authService, ensureAdministrator } from './auth/index.ts';
 import { type EventBus, startBus } from './bus/index.ts';
 import { callRoutes } from './calls/index.ts';
@@ -70,7 +71,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const scoped = scopedDatabase(database);
   const keys = orgKeys(database, settings.SYNC_SECRET_SALT);
   const roles = memberRoles(database);
-  const auth = authService({ database, tokens: accessTokens(settings.JWT_SECRET), memberships: roles.of });
+  const auth = authService({ database, tokens: accessTokens(settings.JWT_SECRET), memberships: roles.of, log });
   const isHttps = settings.PUBLIC_URL.startsWith('https:');
   const tokens = apiTokens(database);
   const orders = nodeOrders(database, keys.signing);
@@ -99,6 +100,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const app = await createApp({
     inScope: scoped.run,
     trustProxy: settings.TRUST_PROXY,
+    asFrom: (request, work) => withOrigin(originOf(request), work),
     log,
     metrics,
     authenticators: {
@@ -111,6 +113,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
       authRoutes(auth, isHttps),
       organizationRoutes(scoped.database, changes),
       memberRoutes(scoped.database, invitations({ database, auth, publicUrl: settings.PUBLIC_URL }), isHttps),
+      auditRoutes(scoped.database),
       keyRoutes({ database: scoped.database, salt: settings.SYNC_SECRET_SALT, onChange: bus.keysChanged }),
       secretRoutes(scoped.database, changes, rest),
       apiTokenRoutes(scoped.database),

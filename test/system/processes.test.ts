@@ -178,6 +178,29 @@ describe.skipIf(postgresSkipReason())('master and bot as processes of their own,
     expect(again.output()).toContain('There is a user second@example.com already');
   });
 
+  test('the audit log is checked from the command line, and against a head that was kept elsewhere', async () => {
+    const settings = {
+      DB_HOST: postgres.host,
+      DB_PORT: postgres.port,
+      DB_USER: postgres.user,
+      DB_NAME: postgres.database,
+      DB_PASS: postgres.password || 'unused',
+    };
+    const run = (...options: readonly string[]) =>
+      start('npm', ['run', '-s', 'admin', '--', 'verify-audit', ...options, ...words(settings)], { cwd: ROOT });
+    const all = run();
+    expect(await all.exited, all.output()).toBe(0);
+    expect(all.output()).toMatch(/^\d+ chains, \d+ entries hold, 0 chains broken\.$/m);
+    const head = /^_instance:\d+:[0-9a-f]{64}$/m.exec(all.output())?.[0] ?? '';
+    const one = run('--org', '_instance', '--known', head);
+    expect(await one.exited, one.output()).toBe(0);
+    const other = run('--org', '_instance', '--known', head.replace(/[0-9a-f]{64}$/, '0'.repeat(64)));
+    expect(await other.exited, other.output()).toBe(1);
+    expect(other.output()).toMatch(/^_instance: entry \d+ is not the one whose hash was kept/m);
+    const misuse = run('--orgs', 'abc');
+    expect(await misuse.exited, misuse.output()).toBe(2);
+  });
+
   test('a node that ends lets calls in flight end, and refuses new ones meanwhile', async () => {
     const settings = await nodeSettings('node-2', key);
     const bot = start(process.execPath, ['bin/start.js', ...words(settings)], { cwd: ROOT });

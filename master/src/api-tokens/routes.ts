@@ -1,6 +1,7 @@
 import { ApiToken, CreateApiToken, NewApiToken, OrgParams, type Role, Uuid } from '@voiceoi/contracts';
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
+import * as audit from '../audit/index.ts';
 import type { Database } from '../database/index.ts';
 import {
   type App,
@@ -8,6 +9,7 @@ import {
   type Feature,
   ListQuery,
   mayGrant,
+  mustExist,
   Page,
   ProblemError,
   pageOf,
@@ -15,7 +17,6 @@ import {
   route,
   validationFailed,
 } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
 import { deleteToken, insertToken, listTokens } from './tokens.ts';
 
 const TokenParams = Type.Object({ ...OrgParams.properties, token_id: Uuid });
@@ -65,7 +66,12 @@ export function apiTokenRoutes(database: Database): Feature {
         await mustExist(database, orgId);
         checkGrant(request, role);
         checkExpiry(expiresAt);
-        const made = await insertToken(database, { orgId, name, role, expiresAt, createdBy: actorOf(request) });
+        const made = await database.transaction(async (tx) => {
+          const inserted = await insertToken(tx, { orgId, name, role, expiresAt, createdBy: actorOf(request) });
+          const { token: _token, ...after } = inserted;
+          await audit.record(tx, { orgId, action: 'api_token.create', target: `api_token/${inserted.id}`, after });
+          return inserted;
+        });
         return reply
           .code(201)
           .header('cache-control', 'no-store')
@@ -85,7 +91,11 @@ export function apiTokenRoutes(database: Database): Feature {
         answers: { 204: null },
       }),
       async (request, reply) => {
-        await deleteToken(database, request.params.org_id, request.params.token_id);
+        const { org_id: orgId, token_id: id } = request.params;
+        await database.transaction(async (tx) => {
+          await deleteToken(tx, orgId, id);
+          await audit.record(tx, { orgId, action: 'api_token.delete', target: `api_token/${id}` });
+        });
         return reply.code(204).send();
       },
     );

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Me, Membership } from '@voiceoi/contracts';
-import type { Database } from '../database/index.ts';
+import type { Logger } from '@voiceoi/kernel';
+import * as audit from '../audit/index.ts';
+import type { Database, Queryable } from '../database/index.ts';
 import { type Principal, ProblemError, validationFailed } from '../http/index.ts';
 import type { AccessTokens } from './access-token.ts';
 import { checkNewPassword } from './password-policy.ts';
@@ -34,16 +36,24 @@ interface PasswordChange {
 interface AuthOptions {
   readonly database: Database;
   readonly tokens: AccessTokens;
+  readonly log: Logger;
   memberships(userId: string): Promise<readonly Membership[]>;
 }
 
-export function authService({ database, tokens, memberships }: AuthOptions): AuthService {
-  const verify = passwordVerifier(database);
+export function authService({ database, tokens, memberships, log }: AuthOptions): AuthService {
+  const verify = passwordVerifier(database, log);
   const startSession = sessionStarter(tokens);
   return {
     verify,
     startSession,
-    login: async (email, password, address) => startSession(database, await verify(email, password, address)),
+    login: async (email, password, address) => {
+      const user = await verify(email, password, address);
+      return database.transaction(async (tx) => {
+        const session = await startSession(tx, user);
+        await recordUser(tx, 'user.sign_in', user);
+        return session;
+      });
+    },
     refresh: (refreshToken) => rotate(database, refreshToken, startSession),
     logout: (refreshToken, everywhere) => endSession(database, refreshToken, everywhere),
     changePassword: (change) => changePassword(database, verify, change),
@@ -60,7 +70,7 @@ export function authService({ database, tokens, memberships }: AuthOptions): Aut
   };
 }
 
-function passwordVerifier(database: Database): AuthService['verify'] {
+function passwordVerifier(database: Database, log: Logger): AuthService['verify'] {
   const limits = signInLimits(database);
   // Unknown users cost the same time as known ones: their password is checked against this.
   const nobody = hashPassword(randomBytes(16).toString('hex'));
@@ -72,6 +82,8 @@ function passwordVerifier(database: Database): AuthService['verify'] {
     const fits = await verifyPassword(password, user?.password_hash ?? (await nobody));
     if (!user || !fits) {
       await limits.fail(who);
+      // Not what was typed: people type passwords there too.
+      log.warn({ user_id: user?.id, address }, 'a sign-in failed');
       throw new ProblemError('BAD_CREDENTIALS', 'E-mail or password is wrong');
     }
     // Guesses that were sent at the same time have failed meanwhile: the right one among them must not get through.
@@ -83,10 +95,20 @@ function passwordVerifier(database: Database): AuthService['verify'] {
 
 async function endSession(database: Database, refreshToken: string | undefined, everywhere: boolean): Promise<void> {
   if (refreshToken === undefined) return;
-  const row = await database.transaction((tx) => store.useRefresh(tx, refreshToken));
-  if (!row) return;
-  if (everywhere) await store.deleteSessions(database, row.user_id);
-  else await store.deleteFamily(database, row.family);
+  await database.transaction(async (tx) => {
+    const row = await store.useRefresh(tx, refreshToken);
+    if (!row) return;
+    if (everywhere) await store.deleteSessions(tx, row.user_id);
+    else await store.deleteFamily(tx, row.family);
+    const user = await store.findUser(tx, row.user_id);
+    if (user) await recordUser(tx, everywhere ? 'user.sign_out_everywhere' : 'user.sign_out', user);
+  });
+}
+
+/** In the chain of the instance: a user belongs to no single organization. Failed sign-ins are not there, since anybody could make it grow by them. */
+async function recordUser(tx: Queryable, action: audit.Happening['action'], user: store.UserRow): Promise<void> {
+  const actor = audit.userActor(user);
+  await audit.record(tx, { orgId: audit.INSTANCE, action, target: `user/${user.id}`, actor });
 }
 
 async function changePassword(
@@ -105,5 +127,6 @@ async function changePassword(
   await database.transaction(async (tx) => {
     await store.setPasswordHash(tx, userId, passwordHash);
     await store.deleteSessions(tx, userId, session);
+    await recordUser(tx, 'user.change_password', user);
   });
 }

@@ -5,6 +5,7 @@ import {
   type App,
   type Feature,
   ListQuery,
+  mustExist,
   notFound,
   Page,
   type PageRequest,
@@ -13,7 +14,6 @@ import {
   route,
   validationFailed,
 } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
 import { readCall, readEvents } from './call.ts';
 import { readMoment } from './moment.ts';
 

@@ -3,6 +3,7 @@ import type { Database, Queryable } from '../database/index.ts';
 import { type App, actorOf, notFound, route, validationFailed } from '../http/index.ts';
 import { latestVersion } from '../scripts/index.ts';
 import type { Revisions } from '../sync/index.ts';
+import { recordChange } from './record-change.ts';
 import * as store from './store.ts';
 
 /** A canary: part of the calls, or those of some nodes, play another version until it is promoted or withdrawn. */
@@ -39,9 +40,10 @@ export function canaryRoutes(app: App, database: Database, revisions: Revisions)
       const { org_id: orgId, campaign_id: id } = request.params;
       const canary = request.body;
       await revisions.change({ orgId, actor: actorOf(request) }, async (tx) => {
-        const { fields } = await store.getCampaign(tx, orgId, id);
-        await checkCanary(tx, orgId, fields.script_id, canary);
+        const before = await store.getCampaign(tx, orgId, id);
+        await checkCanary(tx, orgId, before.fields.script_id, canary);
         await store.setCanary(tx, orgId, id, canary);
+        await recordChange(tx, 'canary.set', orgId, id, before);
       });
       return standingCanary(database, orgId, id);
     },
@@ -60,8 +62,9 @@ export function canaryRoutes(app: App, database: Database, revisions: Revisions)
     async (request, reply) => {
       const { org_id: orgId, campaign_id: id } = request.params;
       await revisions.change({ orgId, actor: actorOf(request) }, async (tx) => {
-        await standingCanary(tx, orgId, id);
+        const { before } = await withCanary(tx, orgId, id);
         await store.withdrawCanary(tx, orgId, id);
+        await recordChange(tx, 'canary.withdraw', orgId, id, before);
       });
       return reply.code(204).send();
     },
@@ -80,8 +83,9 @@ export function canaryRoutes(app: App, database: Database, revisions: Revisions)
     async (request, reply) => {
       const { org_id: orgId, campaign_id: id } = request.params;
       await revisions.change({ orgId, actor: actorOf(request) }, async (tx) => {
-        const { version } = await standingCanary(tx, orgId, id);
-        await store.promoteCanary(tx, orgId, id, version);
+        const { before, canary } = await withCanary(tx, orgId, id);
+        await store.promoteCanary(tx, orgId, id, canary.version);
+        await recordChange(tx, 'canary.promote', orgId, id, before);
       });
       const { campaign } = await store.getCampaign(database, orgId, id);
       reply.header('etag', campaign.etag);
@@ -91,10 +95,15 @@ export function canaryRoutes(app: App, database: Database, revisions: Revisions)
 }
 
 /** @throws ProblemError when there is none */
-async function standingCanary(db: Queryable, orgId: string, id: string): Promise<Canary> {
-  const { canary } = (await store.getCampaign(db, orgId, id)).campaign;
+async function withCanary(db: Queryable, orgId: string, id: string) {
+  const before = await store.getCampaign(db, orgId, id);
+  const { canary } = before.campaign;
   if (!canary) throw notFound(`canary of campaign "${id}"`);
-  return canary;
+  return { before, canary };
+}
+
+async function standingCanary(db: Queryable, orgId: string, id: string): Promise<Canary> {
+  return (await withCanary(db, orgId, id)).canary;
 }
 
 async function checkCanary(

@@ -9,16 +9,17 @@ import {
   type Feature,
   IF_MATCH,
   ListQuery,
+  mustExist,
   Page,
   pageOf,
   pageRequest,
   route,
   validationFailed,
 } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
 import { latestVersion } from '../scripts/index.ts';
 import type { Revisions } from '../sync/index.ts';
 import { canaryRoutes } from './canary-routes.ts';
+import { recordChange } from './record-change.ts';
 import * as store from './store.ts';
 
 /** Campaigns: which script calls play, with which values. */
@@ -76,6 +77,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
           const fields = withDefaults(body);
           await checkReferences(tx, orgId, fields);
           await store.insertCampaign(tx, orgId, id, fields);
+          await recordChange(tx, 'campaign.create', orgId, id, undefined);
         });
         reply.code(201).header('location', `/api/orgs/${orgId}/campaigns/${id}`);
         return answer(reply, await read(orgId, id));
@@ -117,6 +119,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
           await checkReferences(tx, orgId, fields);
           if (before) await store.updateCampaign(tx, orgId, id, fields);
           else await store.insertCampaign(tx, orgId, id, fields);
+          await recordChange(tx, before ? 'campaign.update' : 'campaign.create', orgId, id, before);
           return before !== undefined;
         });
         reply.code(existed ? 200 : 201);
@@ -145,6 +148,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
           const fields = merged(before.fields, request.body);
           await checkReferences(tx, orgId, fields);
           await store.updateCampaign(tx, orgId, id, fields);
+          await recordChange(tx, 'campaign.update', orgId, id, before);
         });
         return answer(reply, await read(orgId, id));
       },
@@ -168,6 +172,7 @@ export function campaignRoutes(database: Database, revisions: Revisions): Featur
           const before = await store.getCampaign(tx, orgId, id);
           checkIfMatch(request.headers['if-match'], before.rowVersion);
           await store.deleteCampaign(tx, orgId, id);
+          await recordChange(tx, 'campaign.delete', orgId, id, before);
         });
         return reply.code(204).send();
       },

@@ -1,8 +1,8 @@
 import { CreateSignedUrl, OrgParams, SignedUrl } from '@voiceoi/contracts';
 import { signUrl } from '@voiceoi/kernel';
 import type { Database } from '../database/index.ts';
-import { type App, type Feature, route, validationFailed } from '../http/index.ts';
-import { mustExist, type OrgKeys } from '../keys/index.ts';
+import { type App, type Feature, mustExist, route, validationFailed } from '../http/index.ts';
+import type { OrgKeys } from '../keys/index.ts';
 
 /** Signs URLs for clients that can keep no token, as telephone services that call back. */
 export function signedUrlRoutes(database: Database, keys: Pick<OrgKeys, 'signing'>, publicUrl: string): Feature {

@@ -3,7 +3,7 @@ import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Logger, Metrics } from '@voiceoi/kernel';
-import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyRequest, LogController } from 'fastify';
 import { type Authenticators, accessGuard, checkRoute, scopeOf } from './access.ts';
 import { answerError, answerNotFound } from './errors.ts';
 import type { App, Feature } from './feature.ts';
@@ -19,6 +19,8 @@ interface AppOptions {
   readonly features: readonly Feature[];
   /** Runs what is left of a request where it sees only rows of its organization, or of all with `*`. */
   readonly inScope?: (scope: string, work: () => void) => void;
+  /** Runs it where what it writes is known to come from this request. */
+  readonly asFrom?: (request: FastifyRequest, work: () => void) => void;
 }
 
 const BODY_LIMIT = 1024 * 1024;
@@ -31,6 +33,7 @@ export async function createApp({
   features,
   trustProxy = [],
   inScope = (_scope, work) => work(),
+  asFrom = (_request, work) => work(),
 }: AppOptions): Promise<App> {
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -63,7 +66,7 @@ export async function createApp({
   measureRequests(app, metrics);
   app.addHook('onRequest', accessGuard(authenticators));
   // Behind the reading of the body, whose events would lose it.
-  app.addHook('preValidation', (request, _reply, done) => inScope(scopeOf(request), done));
+  app.addHook('preValidation', (request, _reply, done) => asFrom(request, () => inScope(scopeOf(request), done)));
   await registerOpenApi(app);
   await app.register(async (scope) => {
     for (const feature of features) feature(scope as App);

@@ -1,2 +1,2 @@
-export { insertFirstKey, mustExist, type OrgKeys, orgKeys } from './keys.ts';
+export { insertFirstKey, type OrgKeys, orgKeys } from './keys.ts';
 export { keyRoutes } from './routes.ts';

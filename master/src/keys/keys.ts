@@ -78,9 +78,3 @@ VALUES ($1, 1 + coalesce((SELECT generation FROM organization_past WHERE id = $1
 export async function insertFirstKey(tx: Queryable, orgId: string): Promise<void> {
   await tx.query(FIRST, [orgId]);
 }
-
-/** @throws ProblemError when the organization is not there */
-export async function mustExist(db: Queryable, orgId: string): Promise<void> {
-  const { rows } = await db.query('SELECT 1 FROM organization WHERE id = $1', [orgId]);
-  if (rows.length === 0) throw notFound(`organization "${orgId}"`);
-}

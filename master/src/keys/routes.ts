@@ -2,6 +2,7 @@ import { OrgKeyItem, OrgParams, RotateKey } from '@voiceoi/contracts';
 import { deriveOrgKey } from '@voiceoi/kernel';
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
+import * as audit from '../audit/index.ts';
 import type { Database } from '../database/index.ts';
 import {
   type App,
@@ -10,12 +11,12 @@ import {
   type Feature,
   ListQuery,
   mayDo,
+  mustExist,
   Page,
   pageOf,
   pageRequest,
   route,
 } from '../http/index.ts';
-import { mustExist } from './keys.ts';
 import { type KeyRow, listKeys, noteView, revokeKey, rotateKey } from './rotation.ts';
 
 interface KeyRoutes {
@@ -94,7 +95,12 @@ export function keyRoutes({ database, salt, onChange }: KeyRoutes): Feature {
       async (request, reply) => {
         const { org_id: orgId } = request.params;
         const { overlap_seconds: overlap = OVERLAP_SECONDS } = request.body;
-        const row = await database.transaction((tx) => rotateKey(tx, orgId, overlap));
+        const row = await database.transaction(async (tx) => {
+          const added = await rotateKey(tx, orgId, overlap);
+          const after = { generation: added.generation, overlap_seconds: overlap };
+          await audit.record(tx, { orgId, action: 'key.rotate', target: `key/${added.generation}`, after });
+          return added;
+        });
         await onChange(orgId);
         await shown(request, orgId, [row]);
         return reply.code(201).header('cache-control', 'no-store').send(item(orgId, row));
@@ -114,7 +120,10 @@ export function keyRoutes({ database, salt, onChange }: KeyRoutes): Feature {
       }),
       async (request, reply) => {
         const { org_id: orgId, generation } = request.params;
-        await database.transaction((tx) => revokeKey(tx, orgId, Number(generation)));
+        await database.transaction(async (tx) => {
+          await revokeKey(tx, orgId, Number(generation));
+          await audit.record(tx, { orgId, action: 'key.revoke', target: `key/${generation}` });
+        });
         await onChange(orgId);
         return reply.code(204).send();
       },

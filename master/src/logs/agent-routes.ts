@@ -1,8 +1,7 @@
 import { AgentItem, OrgParams } from '@voiceoi/contracts';
 import Type from 'typebox';
 import type { Database } from '../database/index.ts';
-import { type App, type Feature, ListQuery, Page, pageOf, pageRequest, route } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
+import { type App, type Feature, ListQuery, mustExist, Page, pageOf, pageRequest, route } from '../http/index.ts';
 import { listAgents } from './agent-store.ts';
 
 /** What agents do now. */

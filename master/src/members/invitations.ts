@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Invitation, Role } from '@voiceoi/contracts';
 import { uuidv7 } from 'uuidv7';
+import * as audit from '../audit/index.ts';
 import {
   type AuthService,
   checkNewPassword,
@@ -63,8 +64,13 @@ export function invitations({ database, auth, publicUrl }: InvitationOptions): I
         const taken = await takeInvitation(tx, token);
         if (!taken) throw unknownInvitation();
         const member = user ?? (await newUser(tx, email, passwordHash));
-        await insertMember(tx, taken.org_id, member.id, taken.role);
-        return auth.startSession(tx, member);
+        const orgId = taken.org_id;
+        await insertMember(tx, orgId, member.id, taken.role);
+        const session = await auth.startSession(tx, member);
+        const after = await findMember(tx, orgId, member.id);
+        const actor = audit.userActor(member);
+        await audit.record(tx, { orgId, action: 'member.join', target: `member/${member.id}`, after, actor });
+        return session;
       });
     },
   };

@@ -16,6 +16,7 @@ import {
   type App,
   type Feature,
   ListQuery,
+  mustExist,
   Page,
   pageOf,
   pageRequest,
@@ -23,7 +24,6 @@ import {
   route,
   userIdOf,
 } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
 import type { Invitations } from './invitations.ts';
 import { type CheckRole, changeRole, invite, remove } from './service.ts';
 import { listMembers } from './store.ts';

@@ -1,4 +1,5 @@
 import type { Invitation, Member, Role } from '@voiceoi/contracts';
+import * as audit from '../audit/index.ts';
 import type { Database, Queryable } from '../database/index.ts';
 import { notFound, ProblemError } from '../http/index.ts';
 import type { Invitations } from './invitations.ts';
@@ -22,7 +23,10 @@ export function invite(database: Database, invitations: Invitations, wanted: Wan
     if (there?.status === 'active')
       throw new ProblemError('ALREADY_EXISTS', `${there.email} is a member already: change the role instead`);
     if (there) check(there.role);
-    return invitations.make(tx, wanted);
+    const made = await invitations.make(tx, wanted);
+    const { orgId } = wanted;
+    await audit.record(tx, { orgId, action: 'member.invite', target: `member/${made.id}`, before: there, after: made });
+    return made;
   });
 }
 
@@ -32,11 +36,14 @@ export function changeRole(database: Database, orgId: string, id: string, role: 
     const { member, isLastOwner } = await take(tx, orgId, id);
     check(member.role);
     check(role);
-    if (role === member.role) return member;
-    if (isLastOwner) throw lastOwner();
-    await setRole(tx, orgId, member, role);
-    if (role === 'viewer' || role === 'editor' || member.role === 'owner') await deleteInvitationsBy(tx, orgId, id);
-    return { ...member, role };
+    const after = { ...member, role };
+    if (role !== member.role) {
+      if (isLastOwner) throw lastOwner();
+      await setRole(tx, orgId, member, role);
+      if (role === 'viewer' || role === 'editor' || member.role === 'owner') await deleteInvitationsBy(tx, orgId, id);
+    }
+    await audit.record(tx, { orgId, action: 'member.update', target: `member/${id}`, before: member, after });
+    return after;
   });
 }
 
@@ -48,6 +55,7 @@ export function remove(database: Database, orgId: string, id: string, check: Che
     if (isLastOwner) throw lastOwner();
     await deleteMember(tx, orgId, member);
     await deleteInvitationsBy(tx, orgId, id);
+    await audit.record(tx, { orgId, action: 'member.remove', target: `member/${id}`, before: member });
   });
 }
 

@@ -1,5 +1,6 @@
 import type { DrainState, NodeOrder } from '@voiceoi/contracts';
 import { type OrgKey, signChange } from '@voiceoi/kernel';
+import * as audit from '../audit/index.ts';
 import type { Database } from '../database/index.ts';
 
 interface OrderRow {
@@ -25,6 +26,8 @@ SELECT $1, $2, $3, greatest(date_trunc('milliseconds', clock_timestamp()),
 ON CONFLICT (org_id, node_id) DO UPDATE SET state = excluded.state, issued_at = excluded.issued_at
 RETURNING node_id, state, issued_at`;
 
+const STANDING = 'SELECT state FROM node_order WHERE org_id = $1 AND node_id = $2';
+
 const AFTER = `SELECT node_id, state, issued_at FROM node_order
 WHERE org_id = $1 AND issued_at > coalesce($2::timestamptz, '-infinity') AND (state = 'draining' OR issued_at > now() - interval '1 day')
 ORDER BY issued_at`;
@@ -36,7 +39,17 @@ export function nodeOrders(database: Database, keyOf: (orgId: string) => Promise
       const key = await keyOf(orgId);
       const rows = await database.transaction(async (tx) => {
         await tx.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [LOCK, orgId]);
-        return (await tx.query<OrderRow>(ISSUE, [orgId, nodeId, state])).rows;
+        const before = (await tx.query<{ state: DrainState }>(STANDING, [orgId, nodeId])).rows[0];
+        const issued = (await tx.query<OrderRow>(ISSUE, [orgId, nodeId, state])).rows;
+        const action = state === 'draining' ? 'node.drain' : 'node.resume';
+        await audit.record(tx, {
+          orgId,
+          action,
+          target: `node/${nodeId}`,
+          before: before ?? { state: 'active' },
+          after: { state },
+        });
+        return issued;
       });
       const [row] = rows;
       if (!row) throw new Error('an insert that returns its row returned none');

@@ -1,8 +1,7 @@
 import { type DrainState, NodeItem, type NodeOrder, NodeParams, OrgParams } from '@voiceoi/contracts';
 import Type from 'typebox';
 import type { Database } from '../database/index.ts';
-import { type App, ListQuery, Page, pageOf, pageRequest, route } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
+import { type App, ListQuery, mustExist, Page, pageOf, pageRequest, route } from '../http/index.ts';
 import type { NodeOrders } from './orders.ts';
 import { getNode, listNodes } from './store.ts';
 

@@ -1,6 +1,7 @@
 import { CreateOrganization, Organization, OrgParams, type OrgSettings, PatchOrganization } from '@voiceoi/contracts';
 import { parseCidr } from '@voiceoi/kernel';
 import Type from 'typebox';
+import * as audit from '../audit/index.ts';
 import type { Database } from '../database/index.ts';
 import {
   type App,
@@ -62,7 +63,9 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
         const made = await database.transaction(async (tx) => {
           await store.insertOrganization(tx, id, name, settings);
           await insertFirstKey(tx, id);
-          return store.getOrganization(tx, id);
+          const after = await store.getOrganization(tx, id);
+          await audit.record(tx, { orgId: id, action: 'organization.create', target: `organization/${id}`, after });
+          return after;
         });
         return reply.code(201).header('location', `/api/orgs/${id}`).send(made);
       },
@@ -100,7 +103,9 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
             const settings = mergeSettings(before.settings, request.body.settings ?? {});
             checkSettings(settings);
             await store.updateOrganization(tx, orgId, request.body.name ?? before.name, settings);
-            return store.getOrganization(tx, orgId);
+            const after = await store.getOrganization(tx, orgId);
+            const target = `organization/${orgId}`;
+            await audit.record(tx, { orgId, action: 'organization.update', target, before, after });
           })
           .then(() => store.getOrganization(database, orgId));
       },
@@ -117,7 +122,12 @@ export function organizationRoutes(database: Database, revisions: Revisions): Fe
         answers: { 204: null },
       }),
       async (request, reply) => {
-        await database.transaction((tx) => store.deleteOrganization(tx, request.params.org_id));
+        const { org_id: orgId } = request.params;
+        await database.transaction(async (tx) => {
+          const before = await store.getOrganization(tx, orgId);
+          await store.deleteOrganization(tx, orgId);
+          await audit.record(tx, { orgId, action: 'organization.delete', target: `organization/${orgId}`, before });
+        });
         return reply.code(204).send();
       },
     );

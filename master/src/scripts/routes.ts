@@ -2,6 +2,7 @@ import * as contracts from '@voiceoi/contracts';
 import { scriptSchema } from '@voiceoi/script';
 import type { FastifyReply } from 'fastify';
 import Type from 'typebox';
+import * as audit from '../audit/index.ts';
 import type { Database } from '../database/index.ts';
 import {
   type App,
@@ -10,12 +11,12 @@ import {
   type Feature,
   IF_MATCH,
   ListQuery,
+  mustExist,
   Page,
   pageOf,
   pageRequest,
   route,
 } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
 import type { Revisions } from '../sync/index.ts';
 import { contentRoutes } from './content-routes.ts';
 import type { ScriptService } from './service.ts';
@@ -74,7 +75,12 @@ export function scriptRoutes(database: Database, revisions: Revisions, service: 
         const { org_id: orgId } = request.params;
         const { id, name, document } = request.body;
         await mustExist(database, orgId);
-        await store.insertScript(database, orgId, id, name, document);
+        await database.transaction(async (tx) => {
+          await store.insertScript(tx, orgId, id, name, document);
+          const { script } = await store.getScript(tx, orgId, id);
+          const after = { ...script, ...(document && { document }) };
+          await audit.record(tx, { orgId, action: 'script.create', target: `script/${id}`, after });
+        });
         reply.code(201).header('location', `/api/orgs/${orgId}/scripts/${id}`);
         return answer(reply, await read(orgId, id));
       },
@@ -113,6 +119,9 @@ export function scriptRoutes(database: Database, revisions: Revisions, service: 
           const before = await store.getScript(tx, orgId, id);
           checkIfMatch(request.headers['if-match'], before.rowVersion);
           if (request.body.name !== undefined) await store.renameScript(tx, orgId, id, request.body.name);
+          const { script: after } = await store.getScript(tx, orgId, id);
+          const target = `script/${id}`;
+          await audit.record(tx, { orgId, action: 'script.update', target, before: before.script, after });
         });
         return answer(reply, await read(orgId, id));
       },
@@ -136,6 +145,8 @@ export function scriptRoutes(database: Database, revisions: Revisions, service: 
           const before = await store.getScript(tx, orgId, id);
           checkIfMatch(request.headers['if-match'], before.rowVersion);
           await store.deleteScript(tx, orgId, id);
+          const target = `script/${id}`;
+          await audit.record(tx, { orgId, action: 'script.delete', target, before: before.script });
         });
         return reply.code(204).send();
       },

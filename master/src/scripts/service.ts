@@ -9,6 +9,7 @@ import {
   type Validation,
   validate,
 } from '@voiceoi/script';
+import * as audit from '../audit/index.ts';
 import type { Database, Queryable } from '../database/index.ts';
 import { etagOf, ProblemError, validationFailed } from '../http/index.ts';
 import type { Change, Revisions } from '../sync/index.ts';
@@ -82,15 +83,20 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
     id: string,
     document: store.ScriptDocumentJson,
     note: string,
+    from?: number,
   ): Promise<number> => {
     const { valid, errors } = validate(document, { exec_allow: await execAllow(tx, change.orgId) });
     if (!valid) throw scriptInvalid(errors);
-    return store.insertVersion(tx, change.orgId, id, {
-      document,
-      sha256: canonicalSha256(document),
-      note,
-      published_by: change.actor,
+    const made = { document, sha256: canonicalSha256(document), note, published_by: change.actor };
+    const version = await store.insertVersion(tx, change.orgId, id, made);
+    await audit.record(tx, {
+      orgId: change.orgId,
+      action: from === undefined ? 'script.publish' : 'script.rollback',
+      target: `script/${id}`,
+      before: { version: version === 1 ? null : version - 1 },
+      after: { version, sha256: made.sha256, note, ...(from !== undefined && { from }) },
     });
+    return version;
   };
 
   return {
@@ -98,9 +104,18 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
     saveDraft: (orgId, id, document, check) =>
       database.transaction(async (tx) => {
         await tx.query('SELECT id FROM script WHERE org_id = $1 AND id = $2 FOR UPDATE', [orgId, id]);
-        check((await store.getDraft(tx, orgId, id)).draft_version);
+        const before = await store.getDraft(tx, orgId, id);
+        check(before.draft_version);
         await store.saveDraft(tx, orgId, id, document);
-        return draftOf(tx, orgId, id);
+        const saved = await draftOf(tx, orgId, id);
+        await audit.record(tx, {
+          orgId,
+          action: 'script.save_draft',
+          target: `script/${id}`,
+          before: { document: before.document, etag: etagOf(before.draft_version) },
+          after: { document, etag: saved.etag },
+        });
+        return saved;
       }),
     validate: async (orgId, id, document) => {
       await store.getScript(database, orgId, id);
@@ -116,7 +131,14 @@ export function scriptService(database: Database, revisions: Revisions): ScriptS
     rollback: (change, id, version, note) =>
       revisions.change(change, async (tx) => {
         await store.getScript(tx, change.orgId, id);
-        return publishDocument(tx, change, id, (await namedVersion(tx, change.orgId, id, version)).document, note);
+        return publishDocument(
+          tx,
+          change,
+          id,
+          (await namedVersion(tx, change.orgId, id, version)).document,
+          note,
+          version,
+        );
       }),
     diff: async (orgId, id, from, to) => {
       const side = (name: string): Promise<store.ScriptDocumentJson> =>

@@ -1,11 +1,13 @@
 import { LONGEST_SECRET, OrgParams, PutSecret, SecretItem, SecretParams } from '@voiceoi/contracts';
 import Type from 'typebox';
+import * as audit from '../audit/index.ts';
 import type { Database } from '../database/index.ts';
 import {
   type App,
   actorOf,
   type Feature,
   ListQuery,
+  mustExist,
   Page,
   ProblemError,
   pageOf,
@@ -13,7 +15,6 @@ import {
   route,
   validationFailed,
 } from '../http/index.ts';
-import { mustExist } from '../keys/index.ts';
 import type { Revisions } from '../sync/index.ts';
 import type { AtRest } from './at-rest.ts';
 import * as store from './store.ts';
@@ -83,7 +84,9 @@ export function secretRoutes(database: Database, revisions: Revisions, rest: AtR
           if ((await store.countOthers(tx, orgId, name)) >= MOST_SECRETS)
             throw new ProblemError('IN_USE', `An organization has ${MOST_SECRETS} secrets at most: delete one first`);
           await store.putSecret(tx, rest, { orgId, name, actor }, value);
-          return store.getSecret(tx, orgId, name);
+          const after = await store.getSecret(tx, orgId, name);
+          await audit.record(tx, { orgId, action: 'secret.put', target: `secret/${name}`, after });
+          return after;
         });
       },
     );
@@ -101,7 +104,11 @@ export function secretRoutes(database: Database, revisions: Revisions, rest: AtR
       async (request, reply) => {
         const { org_id: orgId, name } = request.params;
         const actor = actorOf(request);
-        await revisions.change({ orgId, actor }, (tx) => store.deleteSecret(tx, orgId, name, actor));
+        await revisions.change({ orgId, actor }, async (tx) => {
+          const before = await store.getSecret(tx, orgId, name);
+          await store.deleteSecret(tx, orgId, name, actor);
+          await audit.record(tx, { orgId, action: 'secret.delete', target: `secret/${name}`, before });
+        });
         return reply.code(204).send();
       },
     );
