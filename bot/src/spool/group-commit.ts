@@ -2,12 +2,12 @@
  * Writes begin at least this far apart, and what comes meanwhile is one of them. A call that ended alone is written at once: it is no use to wait
  * for others then.
  */
-const GATHER_MS = 3;
+const GATHER_MS = 5;
 /** A call that has ended waits for the disk no longer than this. */
 const PATIENCE_MS = 1000;
 
 /** The disk is made to keep what it was given at most this often while many calls end, and at once behind a call that ended alone. */
-const SYNC_MS = 20;
+const SYNC_MS = 50;
 
 interface GroupCommitOptions {
   /** Gives the operating system what there is: from then on it outlives the process. */
