@@ -130,7 +130,8 @@ function addressOf({ path, operation }: Route): fc.Arbitrary<string> {
       path,
     );
     const pairs = Object.entries(asked).map(
-      ([name, value]) => `${name}=${encodeURIComponent(wellFormed(String(value)))}`,
+      ([name, value]) =>
+        `${name}=${encodeURIComponent(wellFormed(typeof value === 'string' ? value : (JSON.stringify(value) ?? '')))}`,
     );
     return pairs.length > 0 ? `${filled}?${pairs.join('&')}` : filled;
   });
