@@ -47,17 +47,20 @@ export function verifyChange<T extends SignedForOrg>(key: OrgKey, message: T): b
 }
 
 function signature(key: OrgKey, body: object): string {
-  return createHmac('sha256', signingKey(key)).update(canonicalJson(body)).digest('hex');
+  return createHmac('sha256', purposeKey(key, 'voiceoi/sync-sig/v1')).update(canonicalJson(body)).digest('hex');
 }
 
-const signingKeys = new WeakMap<OrgKey, KeyObject>();
+const purposeKeys = new WeakMap<OrgKey, Map<string, KeyObject>>();
 
-/** Derived once per key object: a change is signed in the hot path from commit to node. */
-function signingKey(key: OrgKey): KeyObject {
-  const known = signingKeys.get(key);
-  if (known) return known;
+/**
+ * The key for one purpose (contract.md: HKDF-SHA256 with the purpose as salt, `<org_id>:<generation>` as info, 32 bytes). Derived once per key
+ * object: a change is signed in the hot path from commit to node, and a bundle holds many secrets.
+ */
+export function purposeKey(key: OrgKey, purpose: string): KeyObject {
+  const ofKey = purposeKeys.get(key) ?? new Map<string, KeyObject>();
+  purposeKeys.set(key, ofKey);
   const info = `${key.orgId}:${key.generation}`;
-  const made = createSecretKey(Buffer.from(hkdfSync('sha256', key.bytes, 'voiceoi/sync-sig/v1', info, 32)));
-  signingKeys.set(key, made);
+  const made = ofKey.get(purpose) ?? createSecretKey(Buffer.from(hkdfSync('sha256', key.bytes, purpose, info, 32)));
+  ofKey.set(purpose, made);
   return made;
 }

@@ -1,5 +1,5 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import type { OrgKey } from './org-key.ts';
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type OrgKey, purposeKey } from './org-key.ts';
 
 /** What a signed URL allows (contract.md, Gateway). */
 export interface SignedRequest {
@@ -77,7 +77,6 @@ function readSignature(query: string): UrlSignature | undefined {
 }
 
 function digest(key: OrgKey, { method, path, exp, bodySha256 = '' }: SignedRequest): Buffer {
-  const info = `${key.orgId}:${key.generation}`;
-  const secret = Buffer.from(hkdfSync('sha256', key.bytes, 'voiceoi/url-sig/v1', info, 32));
+  const secret = purposeKey(key, 'voiceoi/url-sig/v1');
   return createHmac('sha256', secret).update(`${method}\n${path}\n${exp}\n${bodySha256}`).digest();
 }

@@ -1,8 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import type { OrgKey } from '@voiceoi/kernel';
+import { type OrgKey, purposeKey } from '@voiceoi/kernel';
 import type { SavedCall } from '../calls/index.ts';
 import { parseSavedCall } from './saved-call.ts';
+
+/** The purpose that an organization's key is derived for. */
+const STATE_KEY = 'voiceoi/state/v1';
 
 /**
  * A sealed call: version (1 byte), generation of the key (4), the call's id (16), nonce (12), ciphertext, tag (16), all in base64url. The content is
@@ -30,7 +33,7 @@ export function sealCall(key: OrgKey, { orgId, campaignId }: SealScope, call: Sa
   head.writeUInt32BE(key.generation, 1);
   head.write(call.id.replaceAll('-', ''), 5, 'hex');
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', stateKey(key), nonce);
+  const cipher = createCipheriv('aes-256-gcm', purposeKey(key, STATE_KEY), nonce);
   cipher.setAAD(associated(head, { orgId, campaignId }));
   const content = deflateRawSync(JSON.stringify(call), { level: 9, dictionary: DICTIONARY });
   const sealed = Buffer.concat([cipher.update(content), cipher.final()]);
@@ -54,7 +57,7 @@ function decrypt(key: OrgKey, scope: SealScope, bytes: Buffer): Buffer | undefin
   const nonceEnd = HEAD_BYTES + NONCE_BYTES;
   const tagStart = bytes.length - TAG_BYTES;
   try {
-    const decipher = createDecipheriv('aes-256-gcm', stateKey(key), bytes.subarray(HEAD_BYTES, nonceEnd));
+    const decipher = createDecipheriv('aes-256-gcm', purposeKey(key, STATE_KEY), bytes.subarray(HEAD_BYTES, nonceEnd));
     decipher.setAAD(associated(bytes.subarray(0, HEAD_BYTES), scope));
     decipher.setAuthTag(bytes.subarray(tagStart));
     return Buffer.concat([decipher.update(bytes.subarray(nonceEnd, tagStart)), decipher.final()]);
@@ -76,17 +79,6 @@ function parse(content: Buffer, idHex: string): SavedCall | undefined {
 
 function associated(head: Uint8Array, { orgId, campaignId }: SealScope): Buffer {
   return Buffer.concat([head, Buffer.from(`${orgId}/${campaignId}`, 'utf8')]);
-}
-
-const stateKeys = new WeakMap<OrgKey, Buffer>();
-
-function stateKey(key: OrgKey): Buffer {
-  const known = stateKeys.get(key);
-  if (known) return known;
-  const info = `${key.orgId}:${key.generation}`;
-  const made = Buffer.from(hkdfSync('sha256', key.bytes, 'voiceoi/state/v1', info, 32));
-  stateKeys.set(key, made);
-  return made;
 }
 
 /** Text that calls are made of, the most frequent last: half of a small state would be names. Part of the format: a change needs another version. */
