@@ -77,8 +77,7 @@ export async function createMaster({ settings, database, log, metrics, redis }: 
   const orders = nodeOrders(database, keys.signing);
   const rest = atRest(settings.SYNC_SECRET_SALT);
   const secrets = secretSource({ rest, goodKeys: keys.good, log });
-  const signing = { signingKey: keys.signing, goodKeys: keys.good, secrets };
-  const bus = redis ? startBus({ database, ...redis, ...signing, log, metrics }) : NO_BUS;
+  const bus = redis ? startBus({ database, ...redis, goodKeys: keys.good, secrets, log, metrics }) : NO_BUS;
   const sync = startSync({
     database,
     signingKey: keys.signing,

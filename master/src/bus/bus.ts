@@ -28,7 +28,6 @@ interface BusOptions {
   readonly address: RedisAddress;
   /** Good keys of an organization, the newest first. */
   readonly goodKeys: (orgId: string) => Promise<readonly OrgKey[]>;
-  readonly signingKey: (orgId: string) => Promise<OrgKey>;
   readonly secrets: SecretSource;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -26,7 +26,8 @@ interface Signing {
 /** A change whose text has more bytes than this is only announced; nodes fetch it. */
 const LONGEST_MESSAGE = 64 * 1024;
 
-const SINCE = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
+const ROWS = 'SELECT revision, epoch, committed_at, changes, sha256 FROM change_log';
+const SINCE = `${ROWS}
 WHERE org_id = $1 AND revision > $2 AND epoch = $3 ORDER BY revision LIMIT $4`;
 
 /** Signed changes of one organization behind a revision, in order and without a hole; fewer than there are when the log does not reach back so far. */
@@ -35,14 +36,14 @@ export async function changesSince(
   orgId: string,
   { epoch, revision }: { readonly epoch: string; readonly revision: number },
   limit: number,
-  { key, secrets }: Signing,
+  signing: Signing,
 ): Promise<readonly ChangeMessage[]> {
   const { rows } = await db.query<ChangeRow>(SINCE, [orgId, revision, epoch, limit]);
   const unbroken = rows.filter((row, index) => row.revision === revision + index + 1);
-  return (await withSealed(unbroken, db, orgId, secrets)).map((row) => changeMessage(orgId, row, key));
+  return messagesOf(db, orgId, unbroken, signing);
 }
 
-const BETWEEN = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
+const BETWEEN = `${ROWS}
 WHERE org_id = $1 AND epoch = $2 AND revision BETWEEN $3 AND $4 ORDER BY revision`;
 
 /** Signed changes that lead to the revisions from `first` to `last`, as far as the log still has them. */
@@ -51,13 +52,13 @@ export async function changesBetween(
   orgId: string,
   epoch: string,
   revisions: { readonly first: number; readonly last: number },
-  { key, secrets }: Signing,
+  signing: Signing,
 ): Promise<readonly ChangeMessage[]> {
   const { rows } = await db.query<ChangeRow>(BETWEEN, [orgId, epoch, revisions.first, revisions.last]);
-  return (await withSealed(rows, db, orgId, secrets)).map((row) => changeMessage(orgId, row, key));
+  return messagesOf(db, orgId, rows, signing);
 }
 
-const UNPUBLISHED = `SELECT revision, epoch, committed_at, changes, sha256 FROM change_log
+const UNPUBLISHED = `${ROWS}
 WHERE org_id = $1 AND published_at IS NULL ORDER BY revision LIMIT $2`;
 
 /** The first signed changes that the bus has not been told of, of whatever epoch. */
@@ -65,9 +66,18 @@ export async function unpublishedChanges(
   db: Queryable,
   orgId: string,
   limit: number,
-  { key, secrets }: Signing,
+  signing: Signing,
 ): Promise<readonly ChangeMessage[]> {
   const { rows } = await db.query<ChangeRow>(UNPUBLISHED, [orgId, limit]);
+  return messagesOf(db, orgId, rows, signing);
+}
+
+async function messagesOf(
+  db: Queryable,
+  orgId: string,
+  rows: readonly ChangeRow[],
+  { key, secrets }: Signing,
+): Promise<readonly ChangeMessage[]> {
   return (await withSealed(rows, db, orgId, secrets)).map((row) => changeMessage(orgId, row, key));
 }
 
