@@ -34,7 +34,7 @@ export const RHYTHM: Rhythm = {
 export class Feeds {
   #hasRedis = false;
   #isRedisUp = false;
-  #onChange: (() => void)[] = [];
+  readonly #onChange = new Set<() => void>();
   isStreamUp = false;
 
   /** Whether what is committed comes by itself, from the bus that the bundle names. */
@@ -50,16 +50,20 @@ export class Feeds {
   setRedis(isUp: boolean | undefined): void {
     this.#hasRedis = isUp !== undefined;
     this.#isRedisUp = isUp === true;
-    const listeners = this.#onChange;
-    this.#onChange = [];
-    for (const listener of listeners) listener();
+    for (const listener of this.#onChange) listener();
   }
 
   /** Resolves once Redis has come or gone, or `signal` is aborted. */
   redisChanged(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      this.#onChange.push(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      // A node without Redis opens streams for years: nothing of one that has ended may stay.
+      const done = (): void => {
+        this.#onChange.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#onChange.add(done);
+      signal.addEventListener('abort', done);
     });
   }
 }
