@@ -72,8 +72,9 @@ export class GroupCommit {
 
   /** Resolves when all that was added so far is written, or when the disk fails or takes too long. */
   settled(): Promise<void> {
-    if (this.#written === this.#added) this.#wantSync();
-    if (this.#written === this.#added || this.isBroken || this.#isStuck) return Promise.resolve();
+    const isWritten = this.#written === this.#added;
+    if (isWritten) this.#wantSync();
+    if (isWritten || this.isBroken || this.#isStuck) return Promise.resolve();
     this.#group ??= this.#makeGroup();
     this.#group.size++;
     if (this.#lastSize <= 1) this.#hurry();
