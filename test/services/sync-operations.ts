@@ -26,8 +26,8 @@ export function operate(content: Content, operation: Operation): { readonly next
   switch (operation.kind) {
     case 'campaign': {
       const campaign = campaignEntry(operation.id, 's', operation.version);
-      const others = content.campaigns.filter(({ id }) => id !== campaign.id);
-      return { next: { ...next, campaigns: [...others, campaign] }, item: put(campaign) };
+      const campaigns = replaced(content.campaigns, campaign, ({ id }) => id === campaign.id);
+      return { next: { ...next, campaigns }, item: put(campaign) };
     }
     case 'remove': {
       const campaigns = content.campaigns.filter(({ id }) => id !== operation.id);
@@ -35,9 +35,9 @@ export function operate(content: Content, operation: Operation): { readonly next
     }
     case 'script': {
       const script = scriptEntry('s', operation.version);
-      const others = content.scripts.filter(({ version }) => version !== script.version);
+      const scripts = replaced(content.scripts, script, ({ version }) => version === script.version);
       const item = { op: 'put' as const, kind: 'script' as const, id: `s@${script.version}`, object: { ...script } };
-      return { next: { ...next, scripts: [...others, script] }, item };
+      return { next: { ...next, scripts }, item };
     }
     case 'settings': {
       const settings = { timezone: operation.timezone };
@@ -46,6 +46,12 @@ export function operate(content: Content, operation: Operation): { readonly next
     default:
       return operation satisfies never;
   }
+}
+
+/** In the place of the one that it replaces, as a node has it, or at the end. */
+function replaced<T>(list: readonly T[], value: T, isOld: (one: T) => boolean): T[] {
+  const isThere = list.some(isOld);
+  return isThere ? list.map((one) => (isOld(one) ? value : one)) : [...list, value];
 }
 
 export function put(campaign: { readonly id: string }): ChangeItem {
