@@ -1,9 +1,7 @@
-import { PGlite } from '@electric-sql/pglite';
 import { createLogger, createMetrics, deriveOrgKey, openRedis, type RedisAddress } from '@voiceoi/kernel';
-import pg from 'pg';
-import { type Database, POSTGRES_TYPES, pgliteDatabase, postgresDatabase } from '../../master/src/database/index.ts';
+import type { Database } from '../../master/src/database/index.ts';
 import { createMaster, type Master } from '../../master/src/master.ts';
-import { startPostgres } from './postgres.ts';
+import { openEmbedded, openPostgres } from './databases.ts';
 
 const SALT = 'a salt for tests that is long enough';
 const PASSWORD = 'correct horse battery staple';
@@ -47,7 +45,7 @@ export async function startTestMaster({
   readonly postgres?: boolean;
   readonly redis?: RedisAddress;
 } = {}): Promise<TestMaster> {
-  const { database, close } = postgres ? await realDatabase() : await embeddedDatabase();
+  const { database, close } = postgres ? await openPostgres() : await openEmbedded();
   const masters: Master[] = [];
   const start = async (): Promise<Master> => {
     const log = createLogger({ level: 'silent', mode: 'test' });
@@ -108,28 +106,6 @@ export async function startTestMaster({
     stop: async () => {
       for (const one of masters) await one.stop();
       await close();
-    },
-  };
-}
-
-interface Opened {
-  readonly database: Database;
-  close(): Promise<void>;
-}
-
-async function embeddedDatabase(): Promise<Opened> {
-  const database = pgliteDatabase(await PGlite.create());
-  return { database, close: () => database.close() };
-}
-
-async function realDatabase(): Promise<Opened> {
-  const service = await startPostgres();
-  const database = postgresDatabase(new pg.Pool({ connectionString: service.url, max: 10, types: POSTGRES_TYPES }));
-  return {
-    database,
-    close: async () => {
-      await database.close();
-      await service.stop();
     },
   };
 }

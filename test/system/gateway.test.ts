@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PeerResult, placeCall } from '../../tools/call/peer.ts';
 import { type FakeNode, startFakeNode, statusOf } from '../services/fake-node.ts';
 import { freePort } from '../services/free-port.ts';
+import { askMaster, masterSettings, PASSWORD, startMode } from '../services/master-process.ts';
 import { type PostgresService, postgresSkipReason, startPostgres } from '../services/postgres.ts';
-import { type StartedProcess, startProcess } from '../services/process.ts';
-import { type Answer, eventually, ROOT } from '../services/standalone.ts';
+import type { StartedProcess } from '../services/process.ts';
+import { type Answer, eventually } from '../services/standalone.ts';
 
-const PASSWORD = 'correct horse battery';
 const folder = mkdtempSync(join(tmpdir(), 'voiceoi-gateway-'));
 const running: StartedProcess[] = [];
 let postgres: PostgresService;
@@ -18,17 +18,14 @@ let gatewayPort: number;
 let token = '';
 
 function start(settings: object): StartedProcess {
-  const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  const started = startProcess(process.execPath, ['bin/start.js', ...words], { cwd: ROOT });
+  const started = startMode(settings);
   running.push(started);
   return started;
 }
 
-const masterSettings = async () => ({
-  ...{ SERVICE_MODE: 'master', DB_HOST: postgres.host, DB_PORT: postgres.port, DB_USER: postgres.user },
-  ...{ DB_PASS: postgres.password || 'unused', DB_NAME: postgres.database, ADMIN_PASSWORD: PASSWORD },
-  ...{ JWT_SECRET: 'j'.repeat(40), SYNC_SECRET_SALT: 's'.repeat(40), HOST: '127.0.0.1', PORT: masterPort },
-  ...{ OPS_PORT: await freePort(), GATEWAY_AGI_PORT: gatewayPort, PUBLIC_URL: `http://127.0.0.1:${masterPort}` },
+const gatewaySettings = async () => ({
+  ...(await masterSettings(postgres, masterPort)),
+  ...{ GATEWAY_AGI_PORT: gatewayPort, PUBLIC_URL: `http://127.0.0.1:${masterPort}` },
 });
 
 async function startBot(name: string, key: string): Promise<StartedProcess> {
@@ -42,14 +39,8 @@ async function startBot(name: string, key: string): Promise<StartedProcess> {
   return started;
 }
 
-async function api(method: string, path: string, body?: unknown, bearer = `Bearer ${token}`): Promise<Answer> {
-  const response = await fetch(path.startsWith('http') ? path : `http://127.0.0.1:${masterPort}${path}`, {
-    method,
-    headers: { authorization: bearer, ...(body !== undefined && { 'content-type': 'application/json' }) },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, body: text ? JSON.parse(text) : {}, headers: response.headers };
+function api(method: string, path: string, body?: unknown, bearer = `Bearer ${token}`): Promise<Answer> {
+  return askMaster(path.startsWith('http') ? path : `http://127.0.0.1:${masterPort}${path}`, bearer, method, body);
 }
 
 /** An organization with a campaign that ends at once; answers its key. */
@@ -93,7 +84,7 @@ describe.skipIf(postgresSkipReason())('a gateway in front of two nodes, on real 
   beforeAll(async () => {
     postgres = await startPostgres();
     [masterPort, gatewayPort] = [await freePort(), await freePort()];
-    await start(await masterSettings()).waitFor(/the master is running/);
+    await start(await gatewaySettings()).waitFor(/the master is running/);
     const login = await api('POST', '/api/auth/login', { email: 'admin@localhost', password: PASSWORD });
     token = login.body.access_token;
     const key = await makeOrganization('acme');
@@ -211,7 +202,7 @@ describe.skipIf(postgresSkipReason())('a gateway in front of two nodes, on real 
   });
 
   test('does not start on a port that is taken, and says which setting it is', async () => {
-    const second = start({ ...(await masterSettings()), PORT: await freePort() });
+    const second = start({ ...(await gatewaySettings()), PORT: await freePort() });
     expect(await second.exited).toBe(78);
     expect(second.output()).toMatch(/GATEWAY_AGI_PORT/);
   });

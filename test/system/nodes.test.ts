@@ -5,51 +5,30 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PeerResult, placeCall } from '../../tools/call/peer.ts';
 import { freePort } from '../services/free-port.ts';
+import { askMaster, masterSettings, PASSWORD, startMode } from '../services/master-process.ts';
 import { type PostgresService, postgresSkipReason, startPostgres } from '../services/postgres.ts';
-import { type StartedProcess, startProcess } from '../services/process.ts';
-import { type Answer, eventually, ROOT } from '../services/standalone.ts';
+import type { StartedProcess } from '../services/process.ts';
+import { type Answer, eventually } from '../services/standalone.ts';
 
-const PASSWORD = 'correct horse battery';
 const folder = mkdtempSync(join(tmpdir(), 'voiceoi-nodes-'));
 const running: StartedProcess[] = [];
 let postgres: PostgresService;
 let token = '';
 
 function start(settings: object): StartedProcess {
-  const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  const started = startProcess(process.execPath, ['bin/start.js', ...words], { cwd: ROOT });
+  const started = startMode(settings);
   running.push(started);
   return started;
 }
 
 async function startMaster(port: number): Promise<StartedProcess> {
-  const started = start({
-    SERVICE_MODE: 'master',
-    DB_HOST: postgres.host,
-    DB_PORT: postgres.port,
-    DB_USER: postgres.user,
-    DB_PASS: postgres.password || 'unused',
-    DB_NAME: postgres.database,
-    JWT_SECRET: 'j'.repeat(40),
-    SYNC_SECRET_SALT: 's'.repeat(40),
-    ADMIN_PASSWORD: PASSWORD,
-    HOST: '127.0.0.1',
-    PORT: port,
-    OPS_PORT: await freePort(),
-  });
+  const started = start(await masterSettings(postgres, port));
   await started.waitFor(/the master is running/);
   return started;
 }
 
-async function api(port: number, method: string, path: string, body?: unknown): Promise<Answer> {
-  const json = body === undefined ? {} : { 'content-type': 'application/json' };
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, ...json },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, body: text ? JSON.parse(text) : {}, headers: response.headers };
+function api(port: number, method: string, path: string, body?: unknown): Promise<Answer> {
+  return askMaster(`http://127.0.0.1:${port}${path}`, `Bearer ${token}`, method, body);
 }
 
 /** An organization with a campaign that ends at once; answers its key. */

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../services/free-port.ts';
+import { askMaster, masterSettings, PASSWORD, startMode } from '../services/master-process.ts';
 import { type PostgresService, postgresSkipReason, startPostgres } from '../services/postgres.ts';
-import { type StartedProcess, startProcess } from '../services/process.ts';
+import type { StartedProcess } from '../services/process.ts';
 import { readXml } from '../services/read-xml.ts';
-import { type Answer, eventually, ROOT } from '../services/standalone.ts';
+import { type Answer, eventually } from '../services/standalone.ts';
 
-const PASSWORD = 'correct horse battery';
 const folder = mkdtempSync(join(tmpdir(), 'voiceoi-webhook-'));
 const running: StartedProcess[] = [];
 let postgres: PostgresService;
@@ -23,29 +23,14 @@ interface Bot {
 }
 
 function start(settings: object): StartedProcess {
-  const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  const started = startProcess(process.execPath, ['bin/start.js', ...words], { cwd: ROOT });
+  const started = startMode(settings);
   running.push(started);
   return started;
 }
 
 async function startMaster(): Promise<void> {
   masterPort = await freePort();
-  const started = start({
-    SERVICE_MODE: 'master',
-    DB_HOST: postgres.host,
-    DB_PORT: postgres.port,
-    DB_USER: postgres.user,
-    DB_PASS: postgres.password || 'unused',
-    DB_NAME: postgres.database,
-    JWT_SECRET: 'j'.repeat(40),
-    SYNC_SECRET_SALT: 's'.repeat(40),
-    ADMIN_PASSWORD: PASSWORD,
-    HOST: '127.0.0.1',
-    PORT: masterPort,
-    OPS_PORT: await freePort(),
-  });
-  await started.waitFor(/the master is running/);
+  await start(await masterSettings(postgres, masterPort)).waitFor(/the master is running/);
 }
 
 async function startBot(name: string): Promise<Bot> {
@@ -60,15 +45,8 @@ async function startBot(name: string): Promise<Bot> {
   return { process: started, url: `http://127.0.0.1:${httpPort}/webhook/acme/c1`, opsPort };
 }
 
-async function api(method: string, path: string, body?: unknown): Promise<Answer> {
-  const json = body === undefined ? {} : { 'content-type': 'application/json' };
-  const response = await fetch(`http://127.0.0.1:${masterPort}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, ...json },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, body: text ? JSON.parse(text) : {}, headers: response.headers };
+function api(method: string, path: string, body?: unknown): Promise<Answer> {
+  return askMaster(`http://127.0.0.1:${masterPort}${path}`, `Bearer ${token}`, method, body);
 }
 
 /** An organization whose campaign asks for a key twice; answers its key. */

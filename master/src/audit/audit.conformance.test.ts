@@ -1,10 +1,13 @@
-import { PGlite } from '@electric-sql/pglite';
 import { demoScript } from '@voiceoi/script';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startPostgres } from '../../../test/services/postgres.ts';
+import {
+  type OpenedDatabase,
+  openEmbedded,
+  openPostgres,
+  openPostgresAsOwner,
+} from '../../../test/services/databases.ts';
 import { startTestMaster, type TestMaster } from '../../../test/services/test-master.ts';
-import { type Database, migrate, POSTGRES_TYPES, pgliteDatabase, postgresDatabase } from '../database/index.ts';
+import { migrate } from '../database/index.ts';
 import { record } from './record.ts';
 import { verifyAudit } from './verify.ts';
 
@@ -62,45 +65,12 @@ describe('two masters that write at once', () => {
   });
 });
 
-interface Opened {
-  readonly database: Database;
-  close(): Promise<void>;
-}
-
-async function embedded(): Promise<Opened> {
-  const database = pgliteDatabase(await PGlite.create());
-  return { database, close: () => database.close() };
-}
-
-/** As a superuser, or as a user who owns the tables and nothing more, as on a managed server. */
-async function real(isSuperuser: boolean): Promise<Opened> {
-  const service = await startPostgres();
-  const root = new pg.Pool({ connectionString: service.url, max: 1, types: POSTGRES_TYPES });
-  const owner = `audit_${service.database}`;
-  const url = new URL(service.url);
-  if (!isSuperuser) {
-    await root.query(`CREATE ROLE ${owner} LOGIN NOSUPERUSER NOCREATEROLE PASSWORD 'x'`);
-    await root.query(`GRANT ALL ON SCHEMA public TO ${owner}`);
-    [url.username, url.password] = [owner, 'x'];
-  }
-  const database = postgresDatabase(new pg.Pool({ connectionString: url.toString(), max: 2, types: POSTGRES_TYPES }));
-  return {
-    database,
-    close: async () => {
-      await database.close();
-      if (!isSuperuser) await root.query(`DROP OWNED BY ${owner}; DROP ROLE ${owner}`);
-      await root.end();
-      await service.stop();
-    },
-  };
-}
-
-describe.each<[string, () => Promise<Opened>]>([
-  ['the embedded database', embedded],
-  ['Postgres, as a superuser', () => real(true)],
-  ['Postgres, as the owner of the tables', () => real(false)],
+describe.each<[string, () => Promise<OpenedDatabase>]>([
+  ['the embedded database', openEmbedded],
+  ['Postgres, as a superuser', openPostgres],
+  ['Postgres, as the owner of the tables', openPostgresAsOwner],
 ])('the audit log in %s', (_name, open) => {
-  let opened: Opened;
+  let opened: OpenedDatabase;
   beforeAll(async () => {
     opened = await open();
     await migrate(opened.database);

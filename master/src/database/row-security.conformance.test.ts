@@ -1,54 +1,20 @@
-import { PGlite } from '@electric-sql/pglite';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startPostgres } from '../../../test/services/postgres.ts';
+import {
+  type OpenedDatabase,
+  openEmbedded,
+  openPostgres,
+  openPostgresAsOwner,
+} from '../../../test/services/databases.ts';
 import { migrate } from './migrations.ts';
-import { pgliteDatabase } from './pglite.ts';
 import type { Database } from './port.ts';
-import { POSTGRES_TYPES, postgresDatabase } from './postgres.ts';
 import { type ScopedDatabase, scopedDatabase } from './scope.ts';
 
-interface Opened {
-  readonly database: Database;
-  close(): Promise<void>;
-}
-
-async function embedded(): Promise<Opened> {
-  const database = pgliteDatabase(await PGlite.create());
-  return { database, close: () => database.close() };
-}
-
-/** As a superuser, or as a user who owns the tables and nothing more, as on a managed server. */
-async function real(isSuperuser: boolean): Promise<Opened> {
-  const service = await startPostgres();
-  const root = new pg.Pool({ connectionString: service.url, max: 2, types: POSTGRES_TYPES });
-  // The database is dropped under connections that are still closing.
-  root.on('error', () => {});
-  const owner = `owner_${service.database}`;
-  if (!isSuperuser) {
-    await root.query(`CREATE ROLE ${owner} LOGIN NOSUPERUSER NOCREATEROLE PASSWORD 'x'`);
-    await root.query(`GRANT ALL ON SCHEMA public TO ${owner}`);
-  }
-  const url = new URL(service.url);
-  if (!isSuperuser) [url.username, url.password] = [owner, 'x'];
-  const database = postgresDatabase(new pg.Pool({ connectionString: url.toString(), max: 4, types: POSTGRES_TYPES }));
-  return {
-    database,
-    close: async () => {
-      await database.close();
-      if (!isSuperuser) await root.query(`DROP OWNED BY ${owner}; DROP ROLE ${owner}`);
-      await root.end();
-      await service.stop();
-    },
-  };
-}
-
-describe.each<[string, () => Promise<Opened>]>([
-  ['the embedded database', embedded],
-  ['Postgres, as a superuser', () => real(true)],
-  ['Postgres, as the owner of the tables', () => real(false)],
+describe.each<[string, () => Promise<OpenedDatabase>]>([
+  ['the embedded database', openEmbedded],
+  ['Postgres, as a superuser', openPostgres],
+  ['Postgres, as the owner of the tables', openPostgresAsOwner],
 ])('row-level security in %s', (_name, open) => {
-  let opened: Opened;
+  let opened: OpenedDatabase;
   let scoped: ScopedDatabase;
   const as = <T>(scope: string, work: (database: Database) => Promise<T>): Promise<T> =>
     scoped.run(scope, () => work(scoped.database));
